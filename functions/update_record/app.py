@@ -1,0 +1,247 @@
+"""UpdateRecord: the host name holds the public addresses of the service's answering tasks.
+
+One run, woken by a change of a task or deployment, or every five minutes; for each service:
+
+1. read the service, its record, its tasks, their public addresses, and which of them answer;
+2. plan (`record_plan`, pure);
+3. apply: ChangeResourceRecordSets, where the plan says so;
+4. look again: after a change of the record, and while a task runs that does not answer yet.
+
+CloudFormation calls it too, when the stack's record is made and removed.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pushlive import aws, cloudformation, ec2, ecs, events, probe, route53
+from pushlive.config import ConfigError, Settings
+from pushlive.record_plan import Action, Decision, Record, Service, Task, owner_text, plan_record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_route53 import Route53Client
+
+logger = Logger(service="UpdateRecord")
+
+LOOK_AGAIN_SECONDS = 1.0
+# Left of the function's time-out when the last look begins: its calls and probes must end in time.
+LAST_LOOK_SECONDS = 15.0
+# Of two runs at the same time only one can lose, so a run that loses this often has met something else.
+LOST_RACES = 5
+
+METRICS = {Action.WRITE: "RecordsWritten", Action.DELETE: "RecordsDeleted", Action.REFUSE: "RecordsRefused"}
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> None:
+    """Bring the records of the services that the event may concern up to date."""
+    settings = Settings.from_env(os.environ)
+    if not settings.hosted_zone_id:
+        raise ConfigError(
+            "The environment variable HOSTED_ZONE_ID is missing: give the parameter HostedZoneId"
+        )
+    deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - LAST_LOOK_SECONDS
+    RecordUpdate(
+        settings, aws.client("ecs"), aws.client("ec2"), aws.client("route53"), deadline=deadline
+    ).run(event)
+
+
+@dataclass
+class RecordUpdate:
+    """One run of the function."""
+
+    settings: Settings
+    ecs_client: ECSClient
+    ec2_client: EC2Client
+    route53_client: Route53Client
+    deadline: float
+    """When to stop looking again, in seconds of the clock `now`."""
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    answering: Callable[[Iterable[str], int], frozenset[str]] = probe.answering
+
+    def run(self, event: Any) -> None:  # noqa: ANN401 - whatever somebody sends
+        """Decide for each service that the event may concern, and do it.
+
+        Raises:
+            EventError: the event is damaged.
+            ExceptionGroup: some records could not be brought up to date; the others were.
+                Lambda then runs the event again.
+        """
+        wake = events.parse(event, cluster_arn=self.settings.cluster_arn)
+        logger.structure_logs(append=True, event_id=wake.event_id)
+        if isinstance(wake, events.Ignored):
+            logger.info("ignored", reason=wake.reason)
+        elif isinstance(wake, events.Push):
+            logger.info("ignored", reason="a push changes no address; the tasks that it starts do")
+        elif isinstance(wake, events.StackRequest):
+            self._answer(wake)
+        elif isinstance(wake, events.ServiceChanged):
+            self._follow_all([wake.service_name], patient=True)
+        else:
+            self._follow_all(ecs.service_names(self.ecs_client, self.settings.cluster_arn), patient=False)
+
+    def _follow_all(self, service_names: list[str], *, patient: bool) -> None:
+        failures = []
+        for found in ecs.services(self.ecs_client, self.settings.cluster_arn, service_names):
+            if not _host_name_tag(found):
+                continue  # it asks for no record: one call was all it cost
+            try:
+                name = route53.host_name(_host_name_tag(found), self._zone())
+                self._follow(found.service_name, name, patient=patient)
+            except (ClientError, BotoCoreError, ConfigError, route53.RecordChangedMeanwhileError) as error:
+                logger.exception("failed", ecs_service=found.service_name)
+                failures.append(error)
+        if failures:
+            raise ExceptionGroup(f"{len(failures)} services could not be served; see the log", failures)
+
+    def _zone(self) -> str:
+        return route53.zone_name(self.route53_client, self.settings.hosted_zone_id)
+
+    def _follow(self, service_name: str, name: str, *, patient: bool) -> None:
+        """Look at the record of a service until it is right; with patience also until its tasks answer."""
+        lost_races, said = 0, None
+        while True:
+            try:
+                decision, silent_tasks = self._look(service_name, name)
+            except route53.RecordChangedMeanwhileError:
+                lost_races += 1
+                if lost_races == LOST_RACES:
+                    raise
+                continue
+            if decision != said:
+                self._say(decision, service_name, name)
+                said = decision
+            wait = decision.action is Action.KEEP and patient and silent_tasks > 0
+            changed = decision.action in (Action.WRITE, Action.DELETE)
+            if not (wait or changed) or self.settings.dry_run or self.now() >= self.deadline:
+                return
+            if wait:
+                self.sleep(LOOK_AGAIN_SECONDS)
+
+    def _look(self, service_name: str, name: str) -> tuple[Decision, int]:
+        """Read, plan and apply once; return the decision and how many running tasks do not answer yet.
+
+        The record is read before the tasks. A later write replaces only the record that was read
+        (see `route53`), so no run can put back tasks that are older than the record.
+        """
+        record = route53.read_record(self.route53_client, self.settings.hosted_zone_id, name)
+        service = self._state(service_name, name)
+        decision = plan_record(service, record, self.settings.ttl_seconds)
+        if not self.settings.dry_run:
+            self._apply(decision, service, record)
+        return decision, sum(task.runs and not task.is_candidate for task in service.tasks)
+
+    # read
+
+    def _state(self, service_name: str, name: str) -> Service:
+        found = self._find(service_name)
+        if found is None or found.status != "ACTIVE" or _host_name_tag(found) != name:
+            # The ownership TXT names the service by its ARN, also when the service is gone.
+            arn = self.settings.cluster_arn.replace(":cluster/", ":service/") + f"/{service_name}"
+            return Service(arn, name, wanted=False, desired_count=0, newest_deployment_id="")
+        return Service(
+            service_arn=found.service_arn,
+            host_name=name,
+            wanted=True,
+            desired_count=found.desired_count,
+            newest_deployment_id=found.newest_deployment_id,
+            tasks=self._tasks(found) if found.desired_count else (),
+        )
+
+    def _find(self, service_name: str) -> ecs.Service | None:
+        found = ecs.services(self.ecs_client, self.settings.cluster_arn, [service_name])
+        return found[0] if found else None
+
+    def _tasks(self, service: ecs.Service) -> tuple[Task, ...]:
+        definition = ecs.task_definition(self.ecs_client, service.task_definition_arn)
+        found = ecs.tasks(self.ecs_client, self.settings.cluster_arn, service.service_name)
+        public_ips = ec2.public_ips(self.ec2_client, [task.eni_id for task in found if task.eni_id])
+        tasks = [
+            Task(
+                task_arn=task.task_arn,
+                deployment_id=task.deployment_id,
+                last_status=task.last_status,
+                desired_status=task.desired_status,
+                public_ip=public_ips.get(task.eni_id or ""),
+                healthy=task.health_status == "HEALTHY" or not definition.has_health_check,
+            )
+            for task in found
+        ]
+        for task in tasks:
+            if task.last_status == "RUNNING" and not task.public_ip:
+                logger.warning(
+                    "task without a public address",
+                    reason="it is gone already, or needs assignPublicIp and a route to an internet gateway",
+                    ecs_service=service.service_name,
+                    task=task.task_arn,
+                )
+        if not self.settings.probe or definition.port is None:
+            return tuple(tasks)
+        asked = [task.public_ip for task in tasks if task.runs and task.healthy and task.public_ip]
+        answering = self.answering(asked, definition.port)
+        return tuple(replace(task, answers=task.public_ip in answering) for task in tasks)
+
+    # apply
+
+    def _apply(self, decision: Decision, service: Service, record: Record) -> None:
+        client, zone = self.route53_client, self.settings.hosted_zone_id
+        if decision.action is Action.WRITE:
+            ttl_seconds, owner = self.settings.ttl_seconds, owner_text(service.service_arn)
+            route53.write(client, zone, service.host_name, record, decision.addresses, ttl_seconds, owner)
+        elif decision.action is Action.DELETE:
+            route53.delete(client, zone, service.host_name, record)
+
+    def _say(self, decision: Decision, service_name: str, name: str) -> None:
+        """Write the decision's line, and count what was done."""
+        say = logger.warning if decision.action is Action.REFUSE else logger.info
+        say(
+            decision.action.value,
+            reason=decision.reason,
+            ecs_service=service_name,
+            host_name=name,
+            addresses=sorted(decision.addresses),
+            dry_run=self.settings.dry_run,
+        )
+        if decision.action in METRICS and not self.settings.dry_run:
+            with single_metric(METRICS[decision.action], MetricUnit.Count, 1, namespace="pushlive"):
+                pass
+
+    # CloudFormation
+
+    def _answer(self, request: events.StackRequest) -> None:
+        try:
+            name = route53.host_name(request.host_name, self._zone())
+            if request.request_type == "Delete":
+                self._give_up(request.service_name, name)
+        except Exception as error:
+            logger.exception("failed", host_name=request.host_name)
+            cloudformation.answer(request, failure=f"{type(error).__name__}: {error}")
+            return
+        logger.info(request.request_type.lower(), reason="asked by the stack", host_name=name)
+        cloudformation.answer(request)
+
+    def _give_up(self, service_name: str, name: str) -> None:
+        """Remove the record before the stack releases the addresses.
+
+        The tag goes first: a run at the same time then finds that the name is no longer wanted.
+        """
+        found = self._find(service_name)
+        if found and _host_name_tag(found) == name and not self.settings.dry_run:
+            self.ecs_client.untag_resource(resourceArn=found.service_arn, tagKeys=[ecs.HOST_NAME_TAG])
+        self._follow(service_name, name, patient=False)
+
+
+def _host_name_tag(service: ecs.Service) -> str:
+    return service.tags.get(ecs.HOST_NAME_TAG, "").rstrip(".").lower()

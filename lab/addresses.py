@@ -1,0 +1,57 @@
+"""Loopback addresses that stand for the public addresses of tasks.
+
+Linux answers on all of 127.0.0.0/8, so that every task of the lab can listen on its own port 8080, as tasks
+with network interfaces of their own do.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+import socket
+
+NETWORK = ipaddress.IPv4Network("127.64.0.0/10")
+
+
+class Addresses:
+    """Addresses that no two tasks have at once, and that come back as late as possible.
+
+    A released address is not handed out again before all others were, as AWS gives a stopped task's address
+    to a stranger and not to the next task. The first one is random: two labs on one machine do not meet.
+    """
+
+    def __init__(self, network: ipaddress.IPv4Network = NETWORK) -> None:
+        self._network = network
+        self._in_use: set[str] = set()
+        self._next = secrets.randbelow(network.num_addresses)
+
+    def allocate(self) -> str:
+        """An address that is in nobody's use, until `release`.
+
+        Raises:
+            RuntimeError: all are in use, or this machine does not answer on such addresses.
+        """
+        for _ in range(self._network.num_addresses):
+            address = str(self._network[self._next])
+            self._next = (self._next + 1) % self._network.num_addresses
+            if address not in self._in_use and not address.endswith((".0", ".255")):
+                _require_loopback(address)
+                self._in_use.add(address)
+                return address
+        raise RuntimeError(f"all addresses of {self._network} are in use")
+
+    def release(self, address: str) -> None:
+        """Give `address` back; one that was never allocated is ignored."""
+        self._in_use.discard(address)
+
+
+def _require_loopback(address: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError as error:
+            raise RuntimeError(
+                f"this machine does not answer on {address} ({error.strerror}): the lab gives every task a"
+                f" loopback address of its own. macOS has 127.0.0.1 only: use a Docker Engine there, or add"
+                f" addresses with `sudo ifconfig lo0 alias {address}`"
+            ) from error

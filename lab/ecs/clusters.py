@@ -1,0 +1,106 @@
+"""The operations on clusters and on tags. Pure.
+
+API reference: CreateCluster, DescribeClusters, DeleteCluster, ListClusters, TagResource, UntagResource,
+ListTagsForResource.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lab.ecs import definitions, describe
+from lab.ecs.requests import EcsError, cluster_of, invalid, missing, page, tags_in, tags_out
+from lab.ecs.state import Cluster
+
+if TYPE_CHECKING:
+    from lab.ecs.engine import Engine
+    from lab.ecs.state import Json
+
+_MAXIMUM_TAGS = 50
+
+
+def create(engine: Engine, request: Json) -> Json:
+    """The cluster; one that exists is returned as it is."""
+    name = request.get("clusterName") or "default"
+    cluster = engine.clusters.get(name)
+    if cluster is None or cluster.status != "ACTIVE":
+        settings = {key: value for key, value in request.items() if key not in {"clusterName", "tags"}}
+        cluster = Cluster(name, engine.arn("cluster", name), settings, tags_in(request.get("tags", [])))
+        engine.clusters[name] = cluster
+    return {"cluster": describe.cluster(cluster, ["TAGS", "SETTINGS", "CONFIGURATIONS"])}
+
+
+def described(engine: Engine, request: Json) -> Json:
+    names = request.get("clusters") or ["default"]
+    found, failures = [], []
+    for name in names:
+        cluster = engine.clusters.get(name.rpartition("/")[2])
+        if cluster is None:
+            failures.append(missing(name if name.startswith("arn:") else engine.arn("cluster", name)))
+        else:
+            found.append(describe.cluster(cluster, request.get("include", [])))
+    return {"clusters": found, "failures": failures}
+
+
+def delete(engine: Engine, request: Json) -> Json:
+    cluster = cluster_of(engine, request)
+    if any(service.status != "INACTIVE" for service in cluster.services.values()):
+        message = "The Cluster cannot be deleted while Services are active."
+        raise EcsError("ClusterContainsServicesException", message)
+    if any(task.last_status != "STOPPED" for task in cluster.tasks.values()):
+        message = "The Cluster cannot be deleted while Tasks are active."
+        raise EcsError("ClusterContainsTasksException", message)
+    cluster.status = "INACTIVE"
+    return {"cluster": describe.cluster(cluster, [])}
+
+
+def listed(engine: Engine, request: Json) -> Json:
+    arns = [cluster.arn for cluster in engine.clusters.values() if cluster.status == "ACTIVE"]
+    found, token = page(arns, request, default=100)
+    return {"clusterArns": found, **token}
+
+
+def tag(engine: Engine, request: Json) -> Json:
+    tags = _tags(engine, request["resourceArn"])
+    added = tags_in(request["tags"])
+    if any(key.lower().startswith("aws:") for key in added):
+        invalid("Tag keys cannot start with aws:.")
+    if len(tags | added) > _MAXIMUM_TAGS:
+        invalid(f"A resource can have at most {_MAXIMUM_TAGS} tags.")
+    tags.update(added)
+    return {}
+
+
+def untag(engine: Engine, request: Json) -> Json:
+    tags = _tags(engine, request["resourceArn"])
+    for key in request["tagKeys"]:
+        tags.pop(key, None)
+    return {}
+
+
+def tags_of(engine: Engine, request: Json) -> Json:
+    return {"tags": tags_out(_tags(engine, request["resourceArn"]))}
+
+
+def _tags(engine: Engine, arn: str) -> dict[str, str]:
+    kind, _, name = arn.rpartition(":task-definition/")
+    if kind:
+        definition = definitions.find(engine, name)
+        if definition is not None:
+            return definition.tags
+        invalid("The specified task definition is inactive or does not exist.")
+    parts = arn.partition(":ecs:")[2].split(":", 2)[-1].split("/")
+    cluster = engine.clusters.get(parts[1]) if len(parts) > 1 else None
+    if cluster is None:
+        raise EcsError("ClusterNotFoundException", "Cluster not found.")
+    if parts[0] == "cluster":
+        return cluster.tags
+    if parts[0] == "service":
+        service = cluster.services.get(parts[-1])
+        if service is not None and service.arn == arn and service.status == "ACTIVE":
+            return service.tags
+        invalid("The specified service is inactive. Specify an active service and try again.")
+    task = engine.tasks.get(arn)
+    if parts[0] == "task" and task is not None:
+        return task.tags
+    invalid("Invalid identifier: the resource was not found.")

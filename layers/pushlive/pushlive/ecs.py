@@ -1,0 +1,198 @@
+"""Amazon ECS: services, their deployments, their tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from pushlive.redeploy_plan import ServiceDeployment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from mypy_boto3_ecs import ECSClient
+
+REDEPLOY_TAG = "pushlive:redeploy"
+HOST_NAME_TAG = "pushlive:hostname"
+DESIRED_COUNT_TAG = "pushlive:desired-count"
+
+DEPLOYMENTS_READ = 20  # DescribeServiceDeployments and DescribeServiceRevisions take as many (API reference)
+
+
+@dataclass(frozen=True)
+class TaskDefinition:
+    """What a task definition says about images, the port and readiness."""
+
+    images: Mapping[str, str]
+    """Container name to image, as written."""
+    port: int | None
+    """The first container port that is mapped."""
+    has_health_check: bool
+    """An essential container has one, so ECS tells whether the task is HEALTHY."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task as DescribeTasks gives it."""
+
+    task_arn: str
+    deployment_id: str
+    last_status: str
+    desired_status: str
+    health_status: str
+    eni_id: str | None
+    digests: Mapping[str, str]
+    """Container name to image digest."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service as DescribeServices gives it."""
+
+    service_name: str
+    service_arn: str
+    status: str
+    desired_count: int
+    tags: Mapping[str, str]
+    deployment_controller: str
+    task_definition_arn: str
+    newest_deployment_id: str
+
+
+def service_names(client: ECSClient, cluster_arn: str) -> list[str]:
+    """Return the names of all services in the cluster that are not yet deleted."""
+    pages = client.get_paginator("list_services").paginate(
+        cluster=cluster_arn, PaginationConfig={"PageSize": 100}
+    )
+    return [arn.rpartition("/")[2] for page in pages for arn in page["serviceArns"]]
+
+
+def services(client: ECSClient, cluster_arn: str, names: Sequence[str]) -> list[Service]:
+    """Return those of the named services that exist, deleted ones for as long as ECS remembers them."""
+    found = []
+    for ten in _chunks(names, 10):  # DescribeServices takes 10 names (API reference)
+        answer = client.describe_services(cluster=cluster_arn, services=ten, include=["TAGS"])
+        found += [_service(service) for service in answer["services"]]
+    return found
+
+
+def _service(service: Mapping[str, Any]) -> Service:
+    primary = [d["id"] for d in service.get("deployments", []) if d["status"] == "PRIMARY"]
+    return Service(
+        service_name=service["serviceName"],
+        service_arn=service["serviceArn"],
+        status=service["status"],
+        desired_count=service["desiredCount"],
+        tags={tag["key"]: tag.get("value", "") for tag in service.get("tags", [])},
+        # Absent means ECS (API reference, DeploymentController).
+        deployment_controller=service.get("deploymentController", {}).get("type", "ECS"),
+        task_definition_arn=service.get("taskDefinition", ""),
+        newest_deployment_id=primary[0] if primary else "",
+    )
+
+
+# A revision never changes, so a warm function asks for each one once.
+@lru_cache(maxsize=1024)
+def task_definition(client: ECSClient, arn: str) -> TaskDefinition:
+    """Return the task definition of exactly this revision."""
+    containers = client.describe_task_definition(taskDefinition=arn)["taskDefinition"]["containerDefinitions"]
+    ports = [
+        mapping["containerPort"] for container in containers for mapping in container.get("portMappings", [])
+    ]
+    return TaskDefinition(
+        images={container["name"]: container["image"] for container in containers},
+        port=ports[0] if ports else None,
+        # Only essential containers' checks count for the task (API reference, HealthCheck).
+        has_health_check=any("healthCheck" in c and c.get("essential", True) for c in containers),
+    )
+
+
+def tasks(client: ECSClient, cluster_arn: str, service_name: str) -> list[Task]:
+    """Return the service's tasks that are meant to run."""
+    pages = client.get_paginator("list_tasks").paginate(
+        cluster=cluster_arn, serviceName=service_name, desiredStatus="RUNNING"
+    )
+    arns = [arn for page in pages for arn in page["taskArns"]]
+    found: list[Task] = []
+    for hundred in _chunks(arns, 100):  # DescribeTasks takes 100 (API reference)
+        found += [_task(t) for t in client.describe_tasks(cluster=cluster_arn, tasks=hundred)["tasks"]]
+    return found
+
+
+def _task(task: Mapping[str, Any]) -> Task:
+    # The attachment's *type* is spelled "eni" in events and "ElasticNetworkInterface" here; the
+    # name of the detail is the same in both.
+    eni_ids = [
+        detail["value"]
+        for attachment in task.get("attachments", [])
+        for detail in attachment.get("details", [])
+        if detail.get("name") == "networkInterfaceId"
+    ]
+    return Task(
+        task_arn=task["taskArn"],
+        deployment_id=task.get("startedBy", ""),
+        last_status=task.get("lastStatus", ""),
+        desired_status=task.get("desiredStatus", ""),
+        health_status=task.get("healthStatus", "UNKNOWN"),
+        eni_id=eni_ids[0] if eni_ids else None,
+        digests={c["name"]: c["imageDigest"] for c in task.get("containers", []) if c.get("imageDigest")},
+    )
+
+
+def deployments(
+    client: ECSClient, cluster_arn: str, service_name: str, definition: TaskDefinition
+) -> tuple[ServiceDeployment, ...]:
+    """Return the service's newest deployments, newest first, with the digests that each resolved."""
+    listed = client.list_service_deployments(
+        cluster=cluster_arn, service=service_name, maxResults=DEPLOYMENTS_READ
+    )["serviceDeployments"]
+    arns = [deployment["serviceDeploymentArn"] for deployment in listed]
+    if not arns:
+        return ()
+    described = client.describe_service_deployments(serviceDeploymentArns=arns)["serviceDeployments"]
+    targets = sorted({d["targetServiceRevision"]["arn"] for d in described if "targetServiceRevision" in d})
+    digests: dict[str, dict[str, str]] = {}
+    if targets:
+        for revision in client.describe_service_revisions(serviceRevisionArns=targets)["serviceRevisions"]:
+            resolved = [
+                (image["containerName"], image["imageDigest"])
+                for image in revision.get("containerImages", [])
+                if image.get("imageDigest")
+            ]
+            digests[revision["serviceRevisionArn"]] = _by_reference(resolved, definition)
+    found = [_deployment(deployment, digests) for deployment in described]
+    return tuple(sorted(found, key=lambda deployment: deployment.created_at, reverse=True))
+
+
+def running_digests(
+    found: Iterable[Task], definition: TaskDefinition, deployment_id: str
+) -> tuple[dict[str, str], ...]:
+    """Return, for each running task of that deployment, image reference to digest."""
+    return tuple(
+        _by_reference(task.digests.items(), definition)
+        for task in found
+        if task.deployment_id == deployment_id and task.last_status == "RUNNING"
+    )
+
+
+def _deployment(deployment: Mapping[str, Any], digests: Mapping[str, dict[str, str]]) -> ServiceDeployment:
+    revision = deployment.get("targetServiceRevision", {}).get("arn", "")
+    return ServiceDeployment(
+        deployment_arn=deployment["serviceDeploymentArn"],
+        status=deployment["status"],
+        created_at=deployment["createdAt"],
+        digests=digests.get(revision, {}),
+        finished_at=deployment.get("finishedAt") or deployment.get("stoppedAt"),
+        circuit_breaker_triggered=deployment.get("deploymentCircuitBreaker", {}).get("status") == "TRIGGERED",
+    )
+
+
+def _by_reference(digests: Iterable[tuple[str, str]], definition: TaskDefinition) -> dict[str, str]:
+    """Return container digests under the image references that the task definition gives those containers."""
+    return {definition.images[name]: digest for name, digest in digests if name in definition.images}
+
+
+def _chunks(values: Sequence[str], size: int) -> Iterator[list[str]]:
+    for start in range(0, len(values), size):
+        yield list(values[start : start + size])

@@ -1,0 +1,182 @@
+"""EventBridge's JSON as our values. The only place that knows an event's keys.
+
+An event only says when to look; what to do is decided from the live state. So an event that does
+not concern us becomes `Ignored` with a reason, and only one that is damaged is an error.
+
+Sources: ECR guide, "Amazon ECR events and EventBridge"; ECS guide, "Amazon ECS task state change
+events", "… service action events", "… service deployment state change events"; CloudFormation
+guide, "Custom resource request objects".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+
+class EventError(Exception):
+    """An event lacks what its kind always has; the text names the key."""
+
+
+@dataclass(frozen=True)
+class Push:
+    """A manifest came to ECR under a tag."""
+
+    event_id: str
+    repository: str
+    tag: str
+    digest: str
+    pushed_at: datetime
+
+
+@dataclass(frozen=True)
+class ServiceChanged:
+    """A task, a deployment or the steadiness of a service changed: look at that service."""
+
+    event_id: str
+    service_name: str
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Look at every service."""
+
+    event_id: str
+
+
+@dataclass(frozen=True)
+class StackRequest:
+    """CloudFormation creates, updates or deletes the stack's record."""
+
+    event_id: str
+    request_type: str
+    response_url: str
+    stack_id: str
+    logical_resource_id: str
+    physical_resource_id: str | None
+    service_name: str
+    host_name: str
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """An event that asks nothing of us."""
+
+    event_id: str
+    reason: str
+
+
+Wake = Push | ServiceChanged | Schedule | StackRequest | Ignored
+
+
+def parse(event: Any, *, cluster_arn: str) -> Wake:  # noqa: ANN401, PLR0911 - whatever comes; a kind, a return
+    """Return what `event` asks for, as far as it concerns the cluster `cluster_arn`.
+
+    Raises:
+        EventError: it is not an event of EventBridge or CloudFormation, or lacks a key that its kind has.
+    """
+    if not isinstance(event, dict):
+        raise EventError(f"The event is a {type(event).__name__}: an EventBridge event is a JSON object")
+    if "RequestType" in event:
+        return _stack_request(event)
+    event_id = _text(event, "id")
+    kind = _text(event, "detail-type")
+    source = _text(event, "source")
+    here = cluster_arn.split(":")
+    if (_text(event, "region"), _text(event, "account")) != (here[3], here[4]):
+        return Ignored(
+            event_id, f"it is of account {event['account']} in {event['region']}, the cluster is not"
+        )
+    if kind == "Scheduled Event" and source == "aws.events":
+        return Schedule(event_id)
+    if source == "aws.ecr" and kind == "ECR Image Action":
+        return _image_action(event_id, event)
+    if source == "aws.ecs" and kind == "ECS Task State Change":
+        return _task_state_change(event_id, _object(event, "detail"), cluster_arn)
+    if source == "aws.ecs" and kind in ("ECS Deployment State Change", "ECS Service Action"):
+        return _service_named_by_resources(event_id, event, cluster_arn)
+    return Ignored(event_id, f"{source} {kind} is not what we wait for")
+
+
+def _image_action(event_id: str, event: dict[str, Any]) -> Push | Ignored:
+    detail = _object(event, "detail")
+    action, result = _text(detail, "action-type"), _text(detail, "result")
+    if (action, result) != ("PUSH", "SUCCESS"):
+        return Ignored(event_id, f"ECR Image Action {action} {result} deploys nothing")
+    tag = detail.get("image-tag", "")
+    if not tag:
+        # Each child of an index, a provenance attestation and a SOCI index come without a tag.
+        return Ignored(event_id, "an untagged manifest deploys nothing: the tag of its index comes by itself")
+    return Push(
+        event_id=event_id,
+        repository=_text(detail, "repository-name"),
+        tag=_text(detail, "image-tag"),
+        digest=_text(detail, "image-digest"),
+        pushed_at=_time(event),
+    )
+
+
+def _task_state_change(event_id: str, detail: dict[str, Any], cluster_arn: str) -> ServiceChanged | Ignored:
+    if (cluster := _text(detail, "clusterArn")) != cluster_arn:
+        return Ignored(event_id, f"its task runs in another cluster, {cluster}")
+    kind, _, name = _text(detail, "group").partition(":")
+    if kind != "service" or not name:
+        return Ignored(event_id, f"a standalone task ({detail['group']}) has no record")
+    return ServiceChanged(event_id, name)
+
+
+def _service_named_by_resources(
+    event_id: str, event: dict[str, Any], cluster_arn: str
+) -> ServiceChanged | Ignored:
+    resources = event.get("resources")
+    if not isinstance(resources, list) or not resources or not isinstance(resources[0], str):
+        raise EventError("The event's key resources is not a list that names the service's ARN")
+    # arn:aws:ecs:REGION:ACCOUNT:service/CLUSTER/NAME; ARNs of before 2019 lack the cluster.
+    path = resources[0].rpartition(":")[2].split("/")
+    if len(path) != 3 or path[0] != "service":  # noqa: PLR2004 - the three parts above
+        raise EventError(
+            f"The event's key resources names {resources[0]!r}, which is not the ARN of a service"
+        )
+    if path[1] != cluster_arn.rpartition("/")[2]:
+        return Ignored(event_id, f"its service runs in another cluster, {path[1]}")
+    return ServiceChanged(event_id, path[2])
+
+
+def _stack_request(event: dict[str, Any]) -> StackRequest:
+    properties = _object(event, "ResourceProperties")
+    return StackRequest(
+        event_id=_text(event, "RequestId"),
+        request_type=_text(event, "RequestType"),
+        response_url=_text(event, "ResponseURL"),
+        stack_id=_text(event, "StackId"),
+        logical_resource_id=_text(event, "LogicalResourceId"),
+        physical_resource_id=event.get("PhysicalResourceId"),
+        service_name=_text(properties, "ServiceName"),
+        host_name=_text(properties, "HostName"),
+    )
+
+
+def _object(parent: dict[str, Any], key: str) -> dict[str, Any]:
+    value = parent.get(key)
+    if not isinstance(value, dict):
+        raise EventError(f"The event's key {key} is missing or not an object: {value!r:.80}")
+    return value
+
+
+def _text(parent: dict[str, Any], key: str) -> str:
+    value = parent.get(key)
+    if not isinstance(value, str) or not value:
+        raise EventError(f"The event's key {key} is missing or not a text: {value!r:.80}")
+    return value
+
+
+def _time(event: dict[str, Any]) -> datetime:
+    text = _text(event, "time")
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise EventError(
+            f"The event's key time is {text!r:.80}, not a time such as 2026-11-20T10:00:00Z"
+        ) from error
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -1,0 +1,227 @@
+"""Which push deploys which service. Pure: the first table of docs/design.md.
+
+live state                                                        decision
+----------------------------------------------------------------  ---------------------------------
+not ACTIVE, not tagged on-push, paused, another controller        leave
+no container of its task definition names the pushed image        leave: uses another image
+the tag names no image and the service never ran                  hold: desired count 0 until a push
+the tag names no image                                            leave
+these digests already failed here                                 leave: push a new one
+a rollback is in progress                                         leave: look again when it is over
+the newest deployment was created after the push, or resolved it  leave: already carries it
+the newest deployment's running tasks all run it                  leave: already live
+never ran, desired count 0                                        start it, with its tag's count
+desired count 0                                                   leave: scaled to 0
+otherwise                                                         deploy
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+
+ON_PUSH = "on-push"
+PAUSED = "paused"
+
+# The states of ListServiceDeployments (API reference, ServiceDeployment, status).
+ROLLING_BACK = frozenset({"ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"})
+ROLLED_BACK = frozenset({"ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED"})
+UNDER_WAY = frozenset({"PENDING", "IN_PROGRESS"})
+
+ONE_SECOND = timedelta(seconds=1)
+
+
+class Action(Enum):
+    """What to do with a service."""
+
+    LEAVE = "leave"
+    HOLD = "hold"
+    START = "start"
+    DEPLOY = "deploy"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do, and why, in words for the person who asks "why did it (not) deploy?"."""
+
+    action: Action
+    reason: str
+    desired_count: int | None = None
+
+
+@dataclass(frozen=True)
+class Image:
+    """What an image reference of a task definition, `REGISTRY/REPOSITORY:TAG`, names in ECR now."""
+
+    reference: str
+    digest: str | None
+    """None: the repository has no image of that tag."""
+    pushed_at: datetime | None = None
+    members: frozenset[str] = frozenset()
+    """The child manifests of an index: ECS may report the digest of either."""
+
+    def is_run_as(self, digest: str | None) -> bool:
+        """Return whether ECS, running this image, may report `digest`."""
+        return digest is not None and (digest == self.digest or digest in self.members)
+
+
+@dataclass(frozen=True)
+class ServiceDeployment:
+    """One deployment of a service, with what it resolved."""
+
+    deployment_arn: str
+    status: str
+    created_at: datetime
+    digests: dict[str, str]
+    """Image reference to the digest that the deployment's service revision recorded; may lack some."""
+    finished_at: datetime | None = None
+    circuit_breaker_triggered: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Return whether ECS gave this deployment up."""
+        return self.status in ROLLED_BACK or self.circuit_breaker_triggered
+
+    @property
+    def name(self) -> str:
+        """Return the last part of the ARN, enough for a person to find it."""
+        return self.deployment_arn.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True)
+class Service:
+    """The live state of a service, as far as deploying it needs."""
+
+    service_name: str
+    status: str
+    redeploy: str | None
+    """The value of its tag `pushlive:redeploy`."""
+    desired_count: int
+    start_count: int
+    """The value of its tag `pushlive:desired-count`; 1 without."""
+    deployment_controller: str
+    image_references: tuple[str, ...]
+    """The images of its task definition, as written there."""
+    images: tuple[Image, ...] = ()
+    """Those of them that are a tag in this account's registry."""
+    deployments: tuple[ServiceDeployment, ...] = ()
+    """Newest first."""
+    running_digests: tuple[dict[str, str], ...] = ()
+    """For each running task of the newest deployment: image reference to digest."""
+
+    @property
+    def never_ran(self) -> bool:
+        """Return whether no deployment ever resolved an image.
+
+        A deployment at desired count 0 records no digest (aws-facts, UpdateService).
+        """
+        return not self.running_digests and not any(d.digests for d in self.deployments)
+
+
+def opt_out(service: Service) -> str | None:
+    """Return why `service` is none of our business, or None if it asks to be deployed."""
+    if service.status != "ACTIVE":
+        return f"the service is {service.status}"
+    if service.redeploy == PAUSED:
+        return "paused by its tag pushlive:redeploy"
+    if service.redeploy != ON_PUSH:
+        return "not opted in: it has no tag pushlive:redeploy = on-push"
+    if service.deployment_controller != "ECS":
+        return f"its deployments belong to the controller {service.deployment_controller}, not to ECS"
+    return None
+
+
+def plan_deployment(service: Service, pushed: Image | None) -> Decision:
+    """Return what to do with `service`.
+
+    `pushed` is the image that woke us, with the time of the push; None on the schedule and after
+    a deployment, when each image of the service is judged by the time its digest came to ECR.
+    """
+    if why := opt_out(service):
+        return _leave(why)
+    if pushed is not None and pushed.reference not in service.image_references:
+        return _leave("uses another image")
+    if not service.images:
+        return _leave(
+            f"no image of its task definition is a tag in this registry: {service.image_references}"
+        )
+    missing = [image.reference for image in service.images if image.digest is None]
+    if missing:
+        if service.never_ran and service.desired_count > 0:
+            return Decision(Action.HOLD, f"waits for the first push of {missing[0]}", desired_count=0)
+        return _leave(f"{missing[0]} names no image")
+    newest = service.deployments[0] if service.deployments else None
+    if failure := _failure_of_these_images(service):
+        return _leave(
+            f"this image failed at {failure.finished_at or failure.created_at:%Y-%m-%d %H:%M:%S} UTC "
+            f"in deployment {failure.name}; push a new one"
+        )
+    if newest and newest.status in ROLLING_BACK:
+        return _leave(
+            f"a rollback is in progress in deployment {newest.name}; looked at again when it is over"
+        )
+    awaited = [image for image in _with_push_time(service, pushed) if not _is_deployed(image, service)]
+    if not awaited:
+        return _leave(f"already live, or carried by deployment {newest.name}" if newest else "already live")
+    if service.desired_count == 0 and service.never_ran:
+        return Decision(Action.START, "first push", desired_count=service.start_count)
+    if service.desired_count == 0:
+        return _leave("scaled to 0")
+    return Decision(Action.DEPLOY, f"{awaited[0].reference} now names {awaited[0].digest}")
+
+
+def _leave(reason: str) -> Decision:
+    return Decision(Action.LEAVE, reason)
+
+
+def _with_push_time(service: Service, pushed: Image | None) -> list[Image]:
+    """Return the service's images, the pushed one with the time of the event.
+
+    An old digest that gets the tag back keeps the time of its first push in ECR; only the event
+    knows when the tag moved.
+    """
+    return [
+        Image(image.reference, image.digest, pushed.pushed_at, image.members)
+        if pushed and pushed.reference == image.reference and pushed.digest == image.digest
+        else image
+        for image in service.images
+    ]
+
+
+def _failure_of_these_images(service: Service) -> ServiceDeployment | None:
+    """Return the deployment of what the tags name now, if that failed the last time it was tried."""
+    for deployment in service.deployments:
+        if deployment.digests and all(
+            image.is_run_as(deployment.digests.get(image.reference)) for image in service.images
+        ):
+            return deployment if deployment.failed else None
+    return None
+
+
+def _is_deployed(image: Image, service: Service) -> bool:
+    """Return whether the newest deployment carries `image`: two rules, each enough to stop a repetition.
+
+    Which digest ECS reports for an index is not documented. If it were one that we do not know,
+    the rule by time still deploys each push once only.
+    """
+    if not service.deployments:
+        return False
+    newest = service.deployments[0]
+    if newest.created_at >= deployable_from(image):
+        # One made while the desired count went to 0 has resolved nothing and so carries nothing.
+        # A service's first deployment counts all the same: somebody made the service at 0 on purpose.
+        return bool(newest.digests) or service.desired_count > 0 or len(service.deployments) == 1
+    if newest.status in UNDER_WAY and image.is_run_as(newest.digests.get(image.reference)):
+        return True
+    running = [digests.get(image.reference) for digests in service.running_digests]
+    return bool(running) and all(image.is_run_as(digest) for digest in running)
+
+
+def deployable_from(image: Image) -> datetime:
+    """Return the time from which a new deployment surely carries this push, and can be told from older ones.
+
+    ECR and EventBridge give the time of a push in whole seconds, ECS that of a deployment in
+    milliseconds: a deployment of the same second may have resolved the tag before the push.
+    """
+    return (image.pushed_at or datetime.max.replace(tzinfo=UTC) - ONE_SECOND) + ONE_SECOND

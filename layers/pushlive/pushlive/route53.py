@@ -1,0 +1,160 @@
+"""Amazon Route 53: a service's A record and the TXT record that says whose it is.
+
+A change replaces exactly the record that was read: the batch deletes the old values and creates the
+new ones, is atomic, and fails if the record is another by now (API reference,
+ChangeResourceRecordSets: a DELETE must match every value). So of two runs at the same time the
+one that looked earlier cannot undo what the later one wrote.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from pushlive.config import ConfigError
+from pushlive.record_plan import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from mypy_boto3_route53 import Route53Client
+    from mypy_boto3_route53.type_defs import ChangeTypeDef
+
+OWNER_TTL_SECONDS = 300
+LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+HOST_NAME = re.compile(rf"(?=.{{1,253}}$)({LABEL}\.)+{LABEL}")
+
+
+class RecordChangedMeanwhileError(Exception):
+    """The record is no longer the one that was read: read again."""
+
+
+# A zone keeps its name, so a warm function asks once.
+@lru_cache(maxsize=8)
+def zone_name(client: Route53Client, zone_id: str) -> str:
+    """Return the zone's name, lower case, without the dot at its end."""
+    return client.get_hosted_zone(Id=zone_id)["HostedZone"]["Name"].rstrip(".").lower()
+
+
+def host_name(text: str, zone: str) -> str:
+    """Return `text` as Route 53 spells it: lower case, without a dot at its end.
+
+    Raises:
+        ConfigError: it is not a host name, or not one in `zone`.
+    """
+    name = text.rstrip(".").lower()
+    if not HOST_NAME.fullmatch(name):
+        raise ConfigError(
+            f"The tag pushlive:hostname is {text!r:.80}, not a host name: give one such as app.{zone}"
+        )
+    if name != zone and not name.endswith(f".{zone}"):
+        raise ConfigError(
+            f"The tag pushlive:hostname is {text!r}, but the hosted zone is {zone}: "
+            f"give a name such as app.{zone}, or the parameter HostedZoneId of its own zone"
+        )
+    return name
+
+
+def owner_name(name: str) -> str:
+    """Return where the ownership TXT of a host name lies."""
+    return f"_pushlive.{name}"
+
+
+def read_record(client: Route53Client, zone_id: str, name: str) -> Record:
+    """Return what the zone holds under `name`, pending changes included."""
+    record = Record()
+    for found in _record_sets(client, zone_id, name):
+        values = frozenset(value["Value"] for value in found.get("ResourceRecords", []))
+        if "AliasTarget" in found:
+            record = Record(exists=True, foreign_kind="an alias")
+        elif found["Type"] == "CNAME" or "SetIdentifier" in found:
+            kind = "a CNAME" if found["Type"] == "CNAME" else "a record with a routing policy"
+            record = Record(exists=True, foreign_kind=kind)
+        elif found["Type"] == "A":
+            record = Record(exists=True, addresses=values, ttl_seconds=found.get("TTL"))
+        if record.foreign_kind:
+            return record
+    for found in _record_sets(client, zone_id, owner_name(name)):
+        if found["Type"] == "TXT":
+            texts = sorted(value["Value"].strip('"') for value in found.get("ResourceRecords", []))
+            return Record(
+                record.addresses,
+                record.ttl_seconds,
+                record.exists,
+                owner=" ".join(texts),
+                owner_ttl_seconds=found.get("TTL"),
+            )
+    return record
+
+
+def _record_sets(client: Route53Client, zone_id: str, name: str) -> Iterable[Mapping[str, Any]]:
+    """Return the record sets of exactly this name, of any type.
+
+    Route 53 lists a zone in the order of names, then of types (API reference,
+    ListResourceRecordSets), so those of one name lie together: no scan of the zone.
+    """
+    listed = client.list_resource_record_sets(HostedZoneId=zone_id, StartRecordName=name, MaxItems="20")
+    return [found for found in listed["ResourceRecordSets"] if found["Name"].rstrip(".").lower() == name]
+
+
+def write(
+    client: Route53Client,
+    zone_id: str,
+    name: str,
+    current: Record,
+    addresses: frozenset[str],
+    ttl_seconds: int,
+    owner: str,
+) -> None:
+    """Make the record hold `addresses`, and say whose it is.
+
+    Raises:
+        RecordChangedMeanwhileError: it is no longer `current`.
+    """
+    changes = [_change("DELETE", name, "A", current.addresses, current.ttl_seconds)] if current.exists else []
+    changes.append(_change("CREATE", name, "A", addresses, ttl_seconds))
+    if not current.owner:
+        changes.append(_change("CREATE", owner_name(name), "TXT", [f'"{owner}"'], OWNER_TTL_SECONDS))
+    _apply(client, zone_id, changes)
+
+
+def delete(client: Route53Client, zone_id: str, name: str, current: Record) -> None:
+    """Remove the record and its ownership.
+
+    Raises:
+        RecordChangedMeanwhileError: it is no longer `current`.
+    """
+    changes = [_change("DELETE", name, "A", current.addresses, current.ttl_seconds)] if current.exists else []
+    if current.owner:
+        changes.append(
+            _change("DELETE", owner_name(name), "TXT", [f'"{current.owner}"'], current.owner_ttl_seconds)
+        )
+    _apply(client, zone_id, changes)
+
+
+def _change(
+    action: Literal["CREATE", "DELETE"],
+    name: str,
+    record_type: Literal["A", "TXT"],
+    values: Iterable[str],
+    ttl_seconds: int | None,
+) -> ChangeTypeDef:
+    return {
+        "Action": action,
+        "ResourceRecordSet": {
+            "Name": name,
+            "Type": record_type,
+            "TTL": ttl_seconds or 0,
+            "ResourceRecords": [{"Value": value} for value in sorted(values)],
+        },
+    }
+
+
+def _apply(client: Route53Client, zone_id: str, changes: list[ChangeTypeDef]) -> None:
+    try:
+        client.change_resource_record_sets(
+            HostedZoneId=zone_id, ChangeBatch={"Comment": "pushlive", "Changes": changes}
+        )
+    except client.exceptions.InvalidChangeBatch as error:
+        raise RecordChangedMeanwhileError(str(error)) from error
