@@ -47,6 +47,7 @@ class ProcessRuntime:
         self._images = folder / "images"
         self._homes = folder / "homes"
         self._containers: dict[str, ContainerProcess] = {}
+        self._probes: set[asyncio.subprocess.Process] = set()
         self._watchdog = Watchdog()
         self._started = 0
         self._closed = False
@@ -165,6 +166,9 @@ class ProcessRuntime:
         except OSError:
             return False
         self._watchdog.watch(process.pid)
+        self._probes.add(process)
+        if self._closed:
+            kill_group(process.pid)
         try:
             async with asyncio.timeout(timeout_seconds):
                 return await process.wait() == 0
@@ -173,13 +177,17 @@ class ProcessRuntime:
         finally:
             kill_group(process.pid)
             await process.wait()
+            self._probes.discard(process)
             self._watchdog.unwatch(process.pid)
 
     async def close(self) -> None:
         """End every process that was started here; each `on_exit` has been called when this returns."""
         self._closed = True
         self._watchdog.kill_all()
-        await asyncio.gather(*(container.exited for container in self._containers.values()))
+        await asyncio.gather(
+            *(container.exited for container in self._containers.values()),
+            *(process.wait() for process in self._probes),
+        )
         await asyncio.to_thread(self._watchdog.close)
 
     def _forget(self, runtime_id: str) -> None:

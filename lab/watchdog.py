@@ -60,7 +60,7 @@ class Watchdog:
 
     def _tell(self, line: str) -> None:
         # Without its watchdog the lab still works; only its own sudden death would leave processes behind.
-        if self._process.stdin:
+        if self._process.stdin and not self._process.stdin.closed:
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.write(line.encode())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.ecs import clusters, definitions, services, task_operations
+from lab.ecs import clusters, definitions, service_deployments, services, task_operations
 from lab.ecs.requests import EcsError
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ OPERATIONS: dict[str, Callable[[Engine, Json], Json]] = {
     "DeleteService": services.delete,
     "DescribeServices": services.described,
     "ListServices": services.listed,
-    "ListServiceDeployments": services.list_deployments,
-    "DescribeServiceDeployments": services.describe_deployments,
-    "DescribeServiceRevisions": services.describe_revisions,
-    "StopServiceDeployment": services.stop_deployment,
+    "ListServiceDeployments": service_deployments.listed,
+    "DescribeServiceDeployments": service_deployments.described,
+    "DescribeServiceRevisions": service_deployments.described_revisions,
+    "StopServiceDeployment": service_deployments.stop,
     "RunTask": task_operations.run,
     "StopTask": task_operations.stop_one,
     "ListTasks": task_operations.listed,

@@ -31,6 +31,7 @@ def create(engine: Engine, request: Json) -> Json:
 
 
 def described(engine: Engine, request: Json) -> Json:
+    """The clusters; `failures` lists those that never were."""
     names = request.get("clusters") or ["default"]
     found, failures = [], []
     for name in names:
@@ -43,6 +44,7 @@ def described(engine: Engine, request: Json) -> Json:
 
 
 def delete(engine: Engine, request: Json) -> Json:
+    """The cluster, INACTIVE: it must have neither services nor tasks."""
     cluster = cluster_of(engine, request)
     if any(service.status != "INACTIVE" for service in cluster.services.values()):
         message = "The Cluster cannot be deleted while Services are active."
@@ -55,12 +57,14 @@ def delete(engine: Engine, request: Json) -> Json:
 
 
 def listed(engine: Engine, request: Json) -> Json:
+    """The ACTIVE clusters' ARNs."""
     arns = [cluster.arn for cluster in engine.clusters.values() if cluster.status == "ACTIVE"]
     found, token = page(arns, request, default=100)
     return {"clusterArns": found, **token}
 
 
 def tag(engine: Engine, request: Json) -> Json:
+    """Add or replace tags."""
     tags = _tags(engine, request["resourceArn"])
     added = tags_in(request["tags"])
     if any(key.lower().startswith("aws:") for key in added):
@@ -72,6 +76,7 @@ def tag(engine: Engine, request: Json) -> Json:
 
 
 def untag(engine: Engine, request: Json) -> Json:
+    """Remove tags."""
     tags = _tags(engine, request["resourceArn"])
     for key in request["tagKeys"]:
         tags.pop(key, None)
@@ -79,6 +84,7 @@ def untag(engine: Engine, request: Json) -> Json:
 
 
 def tags_of(engine: Engine, request: Json) -> Json:
+    """The resource's tags."""
     return {"tags": tags_out(_tags(engine, request["resourceArn"]))}
 
 
@@ -97,10 +103,10 @@ def _tags(engine: Engine, arn: str) -> dict[str, str]:
         return cluster.tags
     if parts[0] == "service":
         service = cluster.services.get(parts[-1])
-        if service is not None and service.arn == arn and service.status == "ACTIVE":
-            return service.tags
-        invalid("The specified service is inactive. Specify an active service and try again.")
+        if service is None or service.arn != arn or service.status != "ACTIVE":
+            invalid("The specified service is inactive. Specify an active service and try again.")
+        return service.tags
     task = engine.tasks.get(arn)
-    if parts[0] == "task" and task is not None:
-        return task.tags
-    invalid("Invalid identifier: the resource was not found.")
+    if task is None:
+        invalid("Invalid identifier: the resource was not found.")
+    return task.tags

@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from lab.ecs.timings import Timings
 
 _COPIED = (
-    "taskRoleArn", "executionRoleArn", "networkMode", "cpu", "memory", "pidMode", "ipcMode", "proxyConfiguration",
-    "ephemeralStorage", "runtimePlatform", "requiresCompatibilities", "enableFaultInjection",
+    "taskRoleArn", "executionRoleArn", "networkMode", "cpu", "memory", "pidMode", "ipcMode",
+    "proxyConfiguration", "ephemeralStorage", "runtimePlatform", "requiresCompatibilities",
+    "enableFaultInjection",
 )  # fmt: skip
 _LISTS = ("environment", "mountPoints", "volumesFrom", "portMappings", "systemControls")
 
 
 def register(engine: Engine, request: Json) -> Json:
+    """A new revision of the family, ACTIVE."""
     containers = [_described_container(container) for container in request["containerDefinitions"]]
     parsed = {container["name"]: _parse(container, engine.timings) for container in containers}
     _check(request, parsed)
@@ -45,7 +47,11 @@ def register(engine: Engine, request: Json) -> Json:
     }
     tags = tags_in(request.get("tags", []))
     checked = tuple(name for name, each in parsed.items() if each.essential and each.health_check is not None)
-    revisions.append(TaskDefinition(arn, family, number, described, parsed, tags, checked=checked))
+    arm = request.get("runtimePlatform", {}).get("cpuArchitecture") == "ARM64"
+    architecture = "arm64" if arm else "x86_64"
+    revisions.append(
+        TaskDefinition(arn, family, number, described, parsed, tags, architecture, checked=checked)
+    )
     return {"taskDefinition": described, **({"tags": tags_out(tags)} if tags else {})}
 
 
@@ -92,20 +98,29 @@ def _check(request: Json, containers: dict[str, ContainerDefinition]) -> None:
         _refuse("Invalid 'containers' setting: at least one container must be essential.")
     for container in containers.values():
         for name, condition in container.depends_on:
-            dependency = containers.get(name)
-            if dependency is None:
-                _refuse(f"container '{container.name}' depends on '{name}', which is not defined.")
-            elif condition == "HEALTHY" and dependency.health_check is None:
-                _refuse(f"container '{name}' needs a health check to be depended on with HEALTHY.")
-            elif condition in {"COMPLETE", "SUCCESS"} and dependency.essential:
-                _refuse(f"container '{name}' is essential and cannot be depended on with {condition}.")
+            _check_dependency(container.name, name, containers.get(name), condition)
     if "FARGATE" in request.get("requiresCompatibilities", []):
-        if request.get("networkMode") != "awsvpc":
-            _refuse("Fargate only supports network mode ‘awsvpc’.")
-        for given in request["containerDefinitions"]:
-            for key in ("stopTimeout", "startTimeout"):
-                if not 2 <= given.get(key, 2) <= 120:  # noqa: PLR2004 - API reference, ContainerDefinition
-                    _refuse(f"{key} must be between 2 and 120 seconds on Fargate.")
+        _check_fargate(request)
+
+
+def _check_dependency(
+    container: str, name: str, dependency: ContainerDefinition | None, condition: str
+) -> None:
+    if dependency is None:
+        _refuse(f"container '{container}' depends on '{name}', which is not defined.")
+    elif condition == "HEALTHY" and dependency.health_check is None:
+        _refuse(f"container '{name}' needs a health check to be depended on with HEALTHY.")
+    elif condition in {"COMPLETE", "SUCCESS"} and dependency.essential:
+        _refuse(f"container '{name}' is essential and cannot be depended on with {condition}.")
+
+
+def _check_fargate(request: Json) -> None:
+    if request.get("networkMode") != "awsvpc":
+        _refuse("Fargate only supports network mode 'awsvpc'.")
+    for given in request["containerDefinitions"]:
+        for key in ("stopTimeout", "startTimeout"):
+            if not 2 <= given.get(key, 2) <= 120:  # noqa: PLR2004 - API reference, ContainerDefinition
+                _refuse(f"{key} must be between 2 and 120 seconds on Fargate.")
 
 
 def _refuse(message: str) -> None:
@@ -133,6 +148,7 @@ def active(engine: Engine, name: str) -> TaskDefinition:
 
 
 def describe(engine: Engine, request: Json) -> Json:
+    """The task definition as it was registered, with defaults."""
     found = find(engine, request["taskDefinition"])
     if found is None:
         raise EcsError("ClientException", "Unable to describe task definition.")
@@ -141,6 +157,7 @@ def describe(engine: Engine, request: Json) -> Json:
 
 
 def deregister(engine: Engine, request: Json) -> Json:
+    """The revision, INACTIVE: still described, and run by services that use it."""
     found = find(engine, request["taskDefinition"]) if ":" in request["taskDefinition"] else None
     if found is None:
         raise EcsError("ClientException", "The specified task definition does not exist.")

@@ -1,19 +1,19 @@
-"""The state as the ECS API describes it. Pure.
+"""Clusters and services as the ECS API describes them. Pure.
 
-API reference: the data types Cluster, Service, Deployment, ServiceDeployment, ServiceRevision, Task.
+API reference: the data types Cluster, Service, Deployment, ServiceDeployment, ServiceRevision.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.ecs.deployments import breaker, counts, threshold
+from lab.ecs.circuit_breaker import threshold
+from lab.ecs.deployments import breaker, counts
 from lab.ecs.requests import tags_out
 
 if TYPE_CHECKING:
     from lab.ecs.state import (
         Cluster,
-        Container,
         Deployment,
         Json,
         Service,
@@ -31,13 +31,13 @@ _REVISION_KEYS = (
     "networkConfiguration",
 )
 _SERVICE_KEYS = (
-    "deploymentConfiguration", "loadBalancers", "serviceRegistries", "placementConstraints", "placementStrategy",
-    "healthCheckGracePeriodSeconds", "schedulingStrategy", "enableECSManagedTags", "propagateTags",
-    "enableExecuteCommand", "availabilityZoneRebalancing",
+    "deploymentConfiguration", "loadBalancers", "serviceRegistries", "placementConstraints",
+    "placementStrategy", "healthCheckGracePeriodSeconds", "schedulingStrategy", "enableECSManagedTags",
+    "propagateTags", "enableExecuteCommand", "availabilityZoneRebalancing",
 )  # fmt: skip
 
 
-def _given(**values: object) -> Json:
+def given(**values: object) -> Json:
     """What is not None."""
     return {key: value for key, value in values.items() if value is not None}
 
@@ -49,6 +49,7 @@ def _tally(tasks: list[Task]) -> tuple[int, int]:
 
 
 def cluster(found: Cluster, include: list[str]) -> Json:
+    """Cluster."""
     running, pending = _tally(list(found.tasks.values()))
     described: Json = {
         "clusterArn": found.arn,
@@ -70,6 +71,7 @@ def cluster(found: Cluster, include: list[str]) -> Json:
 
 
 def service(found: Service, include: list[str]) -> Json:
+    """Service; `deployments` shows a rollback as one more deployment."""
     primary = found.deployments[0] if found.deployments else None
     running, pending = _tally([task for each in found.deployments for task in (*each.tasks, *each.stopping)])
     described: Json = {
@@ -109,6 +111,7 @@ def _configured(revision: ServiceRevision) -> Json:
 
 
 def deployment(found: Deployment, owner: Service) -> Json:
+    """Deployment."""
     running, pending = _tally([*found.tasks, *found.stopping])
     primary = found is owner.deployments[0]
     return {
@@ -128,6 +131,7 @@ def deployment(found: Deployment, owner: Service) -> Json:
 
 
 def service_deployment(found: ServiceDeployment) -> Json:
+    """ServiceDeployment; a rollback is a state of it."""
     rows = counts(found)
     sources = dict.fromkeys(revision.arn for revision in found.sources)
     return {
@@ -145,7 +149,7 @@ def service_deployment(found: ServiceDeployment) -> Json:
             "failureCount": found.failure_count,
             "threshold": threshold(found.service) if breaker(found.service)["enable"] else 0,
         },
-        **_given(
+        **given(
             startedAt=found.started_at,
             finishedAt=found.finished_at,
             stoppedAt=found.stopped_at,
@@ -156,6 +160,7 @@ def service_deployment(found: ServiceDeployment) -> Json:
 
 
 def service_deployment_brief(found: ServiceDeployment) -> Json:
+    """ServiceDeploymentBrief."""
     return {
         "serviceDeploymentArn": found.arn,
         "serviceArn": found.service.arn,
@@ -163,13 +168,14 @@ def service_deployment_brief(found: ServiceDeployment) -> Json:
         "createdAt": found.created_at,
         "targetServiceRevisionArn": found.target.arn,
         "status": found.status,
-        **_given(startedAt=found.started_at, finishedAt=found.finished_at, statusReason=found.status_reason),
+        **given(startedAt=found.started_at, finishedAt=found.finished_at, statusReason=found.status_reason),
     }
 
 
 def service_revision(found: ServiceRevision) -> Json:
+    """ServiceRevision; a digest is known once a first task has started."""
     images = [
-        {"containerName": name, "image": each.image, **_given(imageDigest=found.digests.get(name))}
+        {"containerName": name, "image": each.image, **given(imageDigest=found.digests.get(name))}
         for name, each in found.task_definition.containers.items()
     ]
     return {
@@ -183,80 +189,4 @@ def service_revision(found: ServiceRevision) -> Json:
         "loadBalancers": [],
         "serviceRegistries": [],
         **_configured(found),
-    }
-
-
-def task(found: Task, include: list[str]) -> Json:
-    interface = found.interface
-    described: Json = {
-        "attachments": [
-            {
-                "id": interface.attachment_id,
-                "type": "ElasticNetworkInterface",
-                "status": found.attachment_status,
-                "details": [
-                    {"name": "subnetId", "value": interface.subnet_id},
-                    {"name": "networkInterfaceId", "value": interface.eni_id},
-                    {"name": "macAddress", "value": interface.mac},
-                    {"name": "privateIPv4Address", "value": interface.private_ip},
-                ],
-            }
-        ],
-        "attributes": [{"name": "ecs.cpu-architecture", "value": "x86_64"}],
-        "availabilityZone": interface.availability_zone,
-        "clusterArn": found.cluster.arn,
-        "containers": [_container(found, each) for each in found.containers.values()],
-        "createdAt": found.created_at,
-        "desiredStatus": found.desired_status,
-        "enableExecuteCommand": False,
-        "group": found.group,
-        "healthStatus": found.health,
-        "lastStatus": found.last_status,
-        "launchType": found.settings["launchType"],
-        "platformVersion": found.settings["platformVersion"],
-        "platformFamily": found.settings["platformFamily"],
-        "overrides": found.settings.get("overrides")
-        or {"containerOverrides": [], "inferenceAcceleratorOverrides": []},
-        "taskArn": found.arn,
-        "taskDefinitionArn": found.definition.arn,
-        "version": found.version,
-        "tags": tags_out(found.tags) if "TAGS" in include else [],
-        **_given(
-            cpu=found.definition.described.get("cpu"),
-            memory=found.definition.described.get("memory"),
-            connectivity="CONNECTED" if found.connected_at is not None else None,
-            connectivityAt=found.connected_at,
-            pullStartedAt=found.pull_started_at,
-            pullStoppedAt=found.pull_stopped_at,
-            startedAt=found.running_at,
-            startedBy=found.started_by,
-            stoppingAt=found.stopping_at,
-            executionStoppedAt=found.execution_stopped_at,
-            stoppedAt=found.stopped_at,
-            stopCode=found.stop_code,
-            stoppedReason=found.stopped_reason,
-        ),
-    }
-    return described
-
-
-def _container(owner: Task, found: Container) -> Json:
-    return {
-        "containerArn": found.arn,
-        "taskArn": owner.arn,
-        "name": found.definition.name,
-        "image": found.definition.image,
-        "lastStatus": found.last_status,
-        "networkBindings": [],
-        "networkInterfaces": [
-            {"attachmentId": owner.interface.attachment_id, "privateIpv4Address": owner.interface.private_ip}
-        ],
-        "healthStatus": found.health,
-        "cpu": "0",
-        **_given(
-            imageDigest=found.digest,
-            runtimeId=found.runtime_id,
-            exitCode=found.exit_code,
-            reason=found.reason,
-        ),
     }

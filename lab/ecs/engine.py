@@ -25,9 +25,13 @@ class Options:
     # calls that order best effort.
     reverse_shutdown: bool = True
     # API reference, Deployment, failedTasks: counted are tasks that never reach RUNNING or fail a health
-    # check. A published drill (us-east-1, 2026-09-24, `sys.exit(1)` at start) saw exits after RUNNING counted
-    # as well, and re:Post "ecs-troubleshoot-deployment-failures" says "stopped or failed to start".
+    # check. A published drill (TreyWright360/aws-ecs-bedrock-devsecops, 2026-09-24, `sys.exit(1)` at start)
+    # rolled back after the third exit, and re:Post "ecs-troubleshoot-deployment-failures" says "stopped or
+    # failed to start".
     breaker_counts_early_exits: bool = True
+    # Published drills disagree: a tag that does not exist tripped the breaker after 11:44 minutes in one; in
+    # another the deployment stalled (or was not watched for long enough).
+    breaker_counts_failed_pulls: bool = True
     # API reference, HealthCheck: a container without a health check is UNKNOWN, and so is then its task.
     # Observed on Fargate instead (amazon-ecs-agent issue 4094): only the containers with a check matter.
     unchecked_container_is_unknown: bool = False
@@ -54,7 +58,7 @@ class Engine:
         "world",
     )
 
-    def __init__(  # noqa: D417
+    def __init__(
         self, world: World, timings: Timings, rng: random.Random, region: str, account: str, options: Options
     ) -> None:
         self.world = world
@@ -74,14 +78,19 @@ class Engine:
         self._sequence = 0
 
     def at(self, due: float, rule: Callable[[Engine, Any], None], subject: object) -> None:
-        """Apply `rule` to `subject` at `due`. There is no cancelling: a rule looks whether it still applies."""
+        """Apply `rule` to `subject` at `due`.
+
+        There is no cancelling: a rule looks whether it still applies.
+        """
         self._sequence += 1
         heapq.heappush(self._timers, (due, self._sequence, rule, subject))
 
     def after(self, seconds: float, rule: Callable[[Engine, Any], None], subject: object) -> None:
+        """Apply `rule` to `subject` in so many seconds."""
         self.at(self.now + seconds, rule, subject)
 
     def next_due(self) -> float | None:
+        """When the next rule is due."""
         return self._timers[0][0] if self._timers else None
 
     def run_until(self, now: float) -> None:
@@ -94,19 +103,24 @@ class Engine:
         self.now = max(self.now, now)
 
     def arn(self, kind: str, name: str) -> str:
+        """An ARN of this region and account."""
         return f"arn:aws:ecs:{self.region}:{self.account}:{kind}/{name}"
 
     def hex_id(self) -> str:
+        """32 hexadecimal digits, as in the ids of tasks."""
         return f"{self.rng.getrandbits(128):032x}"
 
     def uuid(self) -> str:
+        """An id as events and attachments have it."""
         text = self.hex_id()
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
     def digits(self) -> str:
+        """19 digits, as in the ids of deployments and service revisions."""
         return str(self.rng.randrange(10**18, 10**19))
 
     def letters(self) -> str:
+        """20 letters and digits, as in the ids of service deployments."""
         return "".join(self.rng.choices(_ID_LETTERS, k=20))
 
 

@@ -6,6 +6,7 @@ ECS guide: "ecs_task_events", "ecs_service_deployment_events", "ecs_service_even
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from lab.ecs.world import EventMessage
@@ -20,9 +21,9 @@ _EVENT_TYPES = {
 }
 
 
-def _iso(at: float) -> str:
-    moment = datetime.fromtimestamp(at, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
+@lru_cache(maxsize=1024)
+def _iso(at: float, timespec: str = "milliseconds") -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def _send(engine: Engine, detail_type: str, resource: str, detail: Json) -> None:
@@ -33,7 +34,7 @@ def _send(engine: Engine, detail_type: str, resource: str, detail: Json) -> None
         "detail-type": detail_type,
         "source": "aws.ecs",
         "account": engine.account,
-        "time": f"{datetime.fromtimestamp(engine.now, UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "time": _iso(engine.now, "seconds"),
         "region": engine.region,
         "resources": [resource],
         "detail": detail,
@@ -42,7 +43,10 @@ def _send(engine: Engine, detail_type: str, resource: str, detail: Json) -> None
 
 
 def task_changed(engine: Engine, task: Task) -> None:
-    """lastStatus or desiredStatus changed. A change of health alone sends nothing (containers-roadmap 1019)."""
+    """ECS Task State Change: `lastStatus` or `desiredStatus` changed.
+
+    A change of health alone sends nothing (containers-roadmap 1019).
+    """
     task.version += 1
     task.updated_at = engine.now
     interface = task.interface
@@ -60,7 +64,7 @@ def task_changed(engine: Engine, task: Task) -> None:
                 ],
             }
         ],
-        "attributes": [{"name": "ecs.cpu-architecture", "value": "x86_64"}],
+        "attributes": [{"name": "ecs.cpu-architecture", "value": task.definition.architecture}],
         "availabilityZone": interface.availability_zone,
         "clusterArn": task.cluster.arn,
         "containers": [_container(task, container) for container in task.containers.values()],
@@ -70,11 +74,11 @@ def task_changed(engine: Engine, task: Task) -> None:
         "enableExecuteCommand": False,
         "ephemeralStorage": {"sizeInGiB": 20},
         "group": task.group,
-        "launchType": task.settings["launchType"],
+        "launchType": task.launch_type,
         "lastStatus": task.last_status,
         "memory": task.definition.described.get("memory", "512"),
         "overrides": {"containerOverrides": [{"name": name} for name in task.containers]},
-        "platformVersion": task.settings["platformVersion"],
+        "platformVersion": task.platform_version,
         "taskArn": task.arn,
         "taskDefinitionArn": task.definition.arn,
         "updatedAt": _iso(engine.now),
@@ -92,7 +96,12 @@ def task_changed(engine: Engine, task: Task) -> None:
     detail.update({key: _iso(at) for key, at in moments.items() if at is not None})
     if task.connected_at is not None:
         detail["connectivity"] = "CONNECTED"
-    words = {"startedBy": task.started_by, "stopCode": task.stop_code, "stoppedReason": task.stopped_reason}
+    words = {
+        "capacityProviderName": task.capacity_provider,
+        "startedBy": task.started_by,
+        "stopCode": task.stop_code,
+        "stoppedReason": task.stopped_reason,
+    }
     detail.update({key: word for key, word in words.items() if word is not None})
     _send(engine, "ECS Task State Change", task.arn, detail)
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from lab.ecs.world import (
     EventMessage,
-    Interface,
     KillContainer,
     ProbeHealth,
     PullImage,
@@ -17,10 +16,10 @@ from lab.ecs.world import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from lab.ecs.model import EcsModel
-    from lab.ecs.state import Json, Task
+    from lab.ecs.state import Task
     from lab.ecs.world import Command
 
 
@@ -51,14 +50,14 @@ class _Running:
 
 
 class FakeRuntime:
-    """Runs the model's commands. `events` collects what would go to EventBridge, `commands` what was asked."""
+    """Runs the model's commands; `commands` collects them, and `events` what would go to EventBridge."""
 
     def __init__(self, model: EcsModel, behaviours: dict[str, Behaviour] | None = None) -> None:
         self.model = model
         self.behaviours = behaviours if behaviours is not None else {}  # by digest
         self.events: list[EventMessage] = []
         self.commands: list[Command] = []
-        self._running: dict[tuple[str, str], _Running] = {}
+        self._running: dict[str, dict[str, _Running]] = {}  # by task and container
         self._due: list[tuple[float, int, Callable[[float], None]]] = []
         self._sequence = 0
 
@@ -95,7 +94,7 @@ class FakeRuntime:
 
     def listens(self, task_arn: str, container: str, now: float) -> bool:
         """Whether a TCP connection to the container would be answered."""
-        running = self._running.get((task_arn, container))
+        running = self._find(task_arn, container)
         if running is None or running.over or running.behaviour.listens_after_seconds is None:
             return False
         if running.signalled_at is not None and not running.behaviour.serves_after_sigterm:
@@ -106,6 +105,9 @@ class FakeRuntime:
         """The container ends by itself."""
         self._exit(task_arn, container, exit_code, now)
         self.take()
+
+    def _find(self, task_arn: str, container: str) -> _Running | None:
+        return self._running.get(task_arn, {}).get(container)
 
     def _later(self, at: float, action: Callable[[float], None]) -> None:
         self._sequence += 1
@@ -143,9 +145,9 @@ class FakeRuntime:
             return
 
         def started(now: float) -> None:
-            if (arn, name) in self._running:  # was stopped while it started
+            if self._find(arn, name) is not None:  # was stopped while it started
                 return
-            self._running[arn, name] = _Running(behaviour, now)
+            self._running.setdefault(arn, {})[name] = _Running(behaviour, now)
             self.model.container_started(arn, name, f"{arn.rpartition('/')[2]}-{name}", now)
             if behaviour.exits_after_seconds is not None:
                 self._later(
@@ -156,7 +158,7 @@ class FakeRuntime:
         self._later(at + behaviour.start_seconds, started)
 
     def _probe(self, arn: str, name: str, at: float) -> None:
-        running = self._running.get((arn, name))
+        running = self._find(arn, name)
         if running is None or running.behaviour.probe_seconds is None:
             return
         behaviour = running.behaviour
@@ -175,9 +177,9 @@ class FakeRuntime:
         self._later(at + (behaviour.probe_seconds or 0), answer)
 
     def _signal(self, arn: str, name: str, at: float) -> None:
-        running = self._running.get((arn, name))
+        running = self._find(arn, name)
         if running is None:  # not started yet
-            self._running[arn, name] = _Running(Behaviour(), at, over=True)
+            self._running.setdefault(arn, {})[name] = _Running(Behaviour(), at, over=True)
             self._later(at, lambda now: self.model.container_exited(arn, name, 137, now))
             return
         running.signalled_at = at
@@ -189,57 +191,11 @@ class FakeRuntime:
             self._later(at + seconds, lambda now: self._exit(arn, name, running.behaviour.exit_code, now))
 
     def _exit(self, arn: str, name: str, exit_code: int, now: float) -> None:
-        running = self._running.get((arn, name))
+        running = self._find(arn, name)
         if running is None or running.over:
             return
         running.over = True
         self.model.container_exited(arn, name, exit_code, now)
-        for (other_arn, other_name), other in list(self._running.items()):
-            if other_arn == arn and other.behaviour.watches == name and other.signalled_at is not None:
-                self._exit(other_arn, other_name, other.behaviour.exit_code, now)
-
-
-class FakeWorld:
-    """A registry of tags and digests, and interfaces with addresses that are never used twice."""
-
-    def __init__(self) -> None:
-        self.images: dict[str, str] = {}  # REPO:TAG → digest
-        self.digests: set[str] = set()  # REPO@digest, still there
-        self.interfaces: dict[str, Interface] = {}
-        self.allocated = 0
-
-    def push(self, image: str, digest: str) -> None:
-        self.images[image] = digest
-        self.digests.add(f"{image.rpartition(':')[0]}@{digest}")
-
-    def delete(self, repository: str, digest: str) -> None:
-        """The digest is gone from the registry, with every tag that names it."""
-        self.digests.discard(f"{repository}@{digest}")
-        self.images = {image: each for image, each in self.images.items() if each != digest}
-
-    def resolve_image(self, image: str) -> str | None:
-        if "@" in image:
-            return image.partition("@")[2] if image in self.digests else None
-        return self.images.get(image if ":" in image.rpartition("/")[2] else f"{image}:latest")
-
-    def allocate_interface(self, subnet_ids: Sequence[str], public: bool) -> Interface:  # noqa: FBT001 - see World
-        self.allocated += 1
-        number = self.allocated
-        interface = Interface(
-            eni_id=f"eni-{number:017x}",
-            private_ip=f"10.0.{number // 250 % 250}.{number % 250 + 4}",
-            public_ip=f"198.51.{number // 250 % 250}.{number % 250 + 1}" if public else None,
-            subnet_id=subnet_ids[number % len(subnet_ids)] if subnet_ids else "subnet-0",
-            mac=f"0a:00:00:{number >> 16 & 255:02x}:{number >> 8 & 255:02x}:{number & 255:02x}",
-            attachment_id=f"attachment-{number}",
-        )
-        self.interfaces[interface.eni_id] = interface
-        return interface
-
-    def release_interface(self, eni_id: str) -> None:
-        del self.interfaces[eni_id]
-
-
-def events_of(runtime: FakeRuntime, detail_type: str) -> list[Json]:
-    """The events of one detail-type, oldest first."""
-    return [message.event for message in runtime.events if message.event["detail-type"] == detail_type]
+        for other_name, other in self._running[arn].items():
+            if other.behaviour.watches == name and other.signalled_at is not None:
+                self._exit(arn, other_name, other.behaviour.exit_code, now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.ecs import tasks
+from lab.ecs import pulls, tasks
 from lab.ecs.engine import Engine, Options
 from lab.ecs.shutdown import stop
 from lab.ecs.timings import Timings
@@ -49,16 +49,19 @@ class EcsModel:
         return messages
 
     def image_pulled(self, task_arn: str, container_name: str, now: float) -> None:
+        """The container's image is there."""
         task = self._task(task_arn, now)
         if task is not None:
             tasks.image_pulled(self.engine, task, container_name)
 
     def pull_failed(self, task_arn: str, container_name: str, reason: str, now: float) -> None:
+        """The container's image cannot be pulled."""
         task = self._task(task_arn, now)
         if task is not None:
-            tasks.pull_failed(self.engine, task, container_name, reason)
+            pulls.pull_failed(self.engine, task, container_name, reason)
 
     def container_started(self, task_arn: str, container_name: str, runtime_id: str, now: float) -> None:
+        """The container runs."""
         task = self._task(task_arn, now)
         if task is not None:
             tasks.container_started(self.engine, task, container_name, runtime_id)
@@ -66,11 +69,13 @@ class EcsModel:
     def container_exited(
         self, task_arn: str, container_name: str, exit_code: int, now: float, reason: str = ""
     ) -> None:
+        """The container ended, or could not be started at all."""
         task = self._task(task_arn, now)
         if task is not None:
             tasks.container_exited(self.engine, task, container_name, exit_code, reason)
 
     def health_probed(self, task_arn: str, container_name: str, ok: bool, now: float) -> None:  # noqa: FBT001 - the agreed signature
+        """The health check command ended: `ok` if with 0."""
         task = self._task(task_arn, now)
         if task is not None:
             tasks.health_probed(self.engine, task, container_name, ok=ok)

@@ -21,6 +21,7 @@ class EcsError(Exception):
 
 
 def invalid(message: str) -> NoReturn:
+    """Answer InvalidParameterException."""
     raise EcsError("InvalidParameterException", message)
 
 
@@ -42,6 +43,7 @@ def find_service(cluster: Cluster, name_or_arn: str) -> Service | None:
 
 
 def service_of(cluster: Cluster, name_or_arn: str) -> Service:
+    """The service, or ServiceNotFoundException."""
     service = find_service(cluster, name_or_arn)
     if service is None:
         raise EcsError("ServiceNotFoundException", "Service not found.")
@@ -49,6 +51,7 @@ def service_of(cluster: Cluster, name_or_arn: str) -> Service:
 
 
 def active_service_of(cluster: Cluster, name_or_arn: str) -> Service:
+    """The service; it must be ACTIVE."""
     service = service_of(cluster, name_or_arn)
     if service.status != "ACTIVE":
         raise EcsError("ServiceNotActiveException", "Service was not ACTIVE.")
@@ -77,10 +80,12 @@ def page(items: Sequence[Any], request: Json, *, default: int) -> tuple[list[Any
 
 
 def tags_in(listed: Sequence[Json]) -> dict[str, str]:
+    """Tags of a request."""
     return {tag["key"]: tag.get("value", "") for tag in listed}
 
 
 def tags_out(tags: dict[str, str]) -> list[Json]:
+    """Tags as the API lists them."""
     return [{"key": key, "value": value} for key, value in tags.items()]
 
 

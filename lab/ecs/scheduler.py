@@ -9,9 +9,11 @@ import math
 from typing import TYPE_CHECKING
 
 from lab.ecs import deployments
+from lab.ecs.circuit_breaker import task_failed, task_ready
 from lab.ecs.engine import wake
-from lab.ecs.events import say, service_action
+from lab.ecs.events import say
 from lab.ecs.shutdown import stop
+from lab.ecs.steady_state import judge
 from lab.ecs.tasks import launch
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from lab.ecs.state import Deployment, Service, Task
 
 _BEFORE_RUNNING = {"PROVISIONING", "PENDING", "ACTIVATING"}
-_CONTAINERS_LEFT = {"RUNNING", "DEACTIVATING", "STOPPING"}
 
 
 def limits(service: Service) -> tuple[int, int]:
@@ -57,7 +58,7 @@ def reconcile(engine: Engine, service: Service) -> None:
         _start_missing(engine, service, primary, len(old))
         _retire(engine, service, new, old)
         _scale_in(engine, service, [task for task in new if not _unhealthy(engine, service, task)])
-    _judge(engine, service, primary)
+    judge(engine, service, primary)
 
 
 def _count_ready(engine: Engine, service: Service, deployment: Deployment, task: Task) -> None:
@@ -69,7 +70,7 @@ def _count_ready(engine: Engine, service: Service, deployment: Deployment, task:
         ready = task.running_at is not None and engine.now >= task.running_at + waited
     if ready and not task.was_ready:
         task.was_ready = True
-        deployments.task_ready(service, deployment)
+        task_ready(service, deployment)
     task.ready = ready
 
 
@@ -105,7 +106,7 @@ def _replace_unhealthy(engine: Engine, service: Service, new: list[Task], old_co
         deployment = task.deployment
         stop(engine, task, "ServiceSchedulerInitiated", "Task failed container health checks")
         if deployment is not None:
-            deployments.task_failed(engine, deployment, task, unhealthy=True)
+            task_failed(engine, deployment, task, unhealthy=True)
 
 
 def _start_missing(engine: Engine, service: Service, primary: Deployment, old_count: int) -> None:
@@ -178,50 +179,6 @@ def _stop_all(engine: Engine, service: Service, tasks: list[Task]) -> None:
     for task in tasks:
         reason = f"Scaling activity initiated by (deployment {service.deployments[0].id})"
         stop(engine, task, "ServiceSchedulerInitiated", reason)
-
-
-def _judge(engine: Engine, service: Service, primary: Deployment) -> None:
-    """Complete the deployment and report the steady state when both are reached."""
-    older = service.deployments[1:]
-    desired = service.desired_count
-    settled = (
-        len(primary.tasks) == desired
-        and all(task.ready for task in primary.tasks)
-        # Assumed: complete only when the containers of older deployments have ended.
-        and not any(
-            deployment.tasks or any(task.last_status in _CONTAINERS_LEFT for task in deployment.stopping)
-            for deployment in older
-        )
-    )
-    if settled and primary.rollout_state == "IN_PROGRESS":
-        deployments.complete(engine, service, primary)
-    if not settled or primary.rollout_state != "COMPLETED":
-        service.steady_since = None
-    elif service.steady_since is None:
-        _report_steady_state(engine, service)
-    if older:
-        service.deployments = [primary, *filter(lambda each: _still_shown(primary, each), older)]
-
-
-def _still_shown(primary: Deployment, deployment: Deployment) -> bool:
-    """A failed deployment stays ACTIVE during the rollback; any other goes with its last task."""
-    if deployment.tasks or deployment.stopping:
-        return True
-    return deployment.rollout_state == "FAILED" and primary.rollout_state == "IN_PROGRESS"
-
-
-def _report_steady_state(engine: Engine, service: Service) -> None:
-    service.steady_since = engine.now
-    say(engine, service, "has reached a steady state.")
-    service_action(engine, service, "SERVICE_STEADY_STATE")
-    engine.after(engine.timings.steady_state_repeat_seconds, _repeat_steady_state, (service, engine.now))
-
-
-def _repeat_steady_state(engine: Engine, subject: tuple[Service, float]) -> None:
-    """ "The service scheduler reports the status periodically" (ECS guide "ecs_service_events")."""
-    service, since = subject
-    if service.status == "ACTIVE" and service.steady_since == since:
-        _report_steady_state(engine, service)
 
 
 def _drain(engine: Engine, service: Service) -> None:

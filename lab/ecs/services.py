@@ -1,7 +1,6 @@
-"""The operations on services, their deployments and revisions. Pure.
+"""The operations on services. Pure.
 
-API reference: CreateService, UpdateService, DeleteService, DescribeServices, ListServices,
-ListServiceDeployments, DescribeServiceDeployments, DescribeServiceRevisions.
+API reference: CreateService, UpdateService, DeleteService, DescribeServices, ListServices.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING
 from lab.ecs import definitions, deployments, describe
 from lab.ecs.engine import wake
 from lab.ecs.requests import (
-    EcsError,
     active_service_of,
     at_most,
     cluster_of,
@@ -19,7 +17,6 @@ from lab.ecs.requests import (
     invalid,
     missing,
     page,
-    service_of,
     tags_in,
 )
 from lab.ecs.state import Service
@@ -45,6 +42,7 @@ _PLAIN = (
 
 
 def create(engine: Engine, request: Json) -> Json:
+    """An ACTIVE service, and its first service deployment unless its controller is another."""
     cluster = cluster_of(engine, request)
     name = request["serviceName"]
     existing = cluster.services.get(name)
@@ -116,6 +114,7 @@ def _revision(engine: Engine, service: Service, definition: TaskDefinition) -> S
 
 
 def update(engine: Engine, request: Json) -> Json:
+    """The service as changed; a new service deployment if its revision changed or one is forced."""
     service = active_service_of(cluster_of(engine, request), request["service"])
     if service.controller != "ECS" and (request.get("taskDefinition") or request.get("forceNewDeployment")):
         invalid(
@@ -169,6 +168,7 @@ def delete(engine: Engine, request: Json) -> Json:
 
 
 def described(engine: Engine, request: Json) -> Json:
+    """The services, at most ten; `failures` lists those that never were."""
     cluster = cluster_of(engine, request)
     at_most(request["services"], 10, "services")
     found, failures = [], []
@@ -186,7 +186,10 @@ def _service_arn(engine: Engine, cluster: Cluster, name: str) -> str:
 
 
 def listed(engine: Engine, request: Json) -> Json:
-    """ACTIVE services. A DRAINING one is "no longer visible in … ListServices" (API reference, DeleteService)."""
+    """The ACTIVE services' ARNs.
+
+    A DRAINING one is "no longer visible" here (API reference, DeleteService).
+    """
     cluster = cluster_of(engine, request)
     wanted = request.get("launchType")
     arns = [
@@ -196,48 +199,3 @@ def listed(engine: Engine, request: Json) -> Json:
     ]
     found, token = page(arns, request, default=10)
     return {"serviceArns": found, **token}
-
-
-def list_deployments(engine: Engine, request: Json) -> Json:
-    """Newest first, by status and creation time."""
-    service = service_of(cluster_of(engine, request), request["service"])
-    statuses = request.get("status")
-    period = request.get("createdAt", {})
-    found = [
-        each
-        for each in reversed(service.service_deployments)
-        if (not statuses or each.status in statuses)
-        and period.get("after", each.created_at) <= each.created_at <= period.get("before", each.created_at)
-    ]
-    rows, token = page(found, request, default=20)
-    return {"serviceDeployments": [describe.service_deployment_brief(each) for each in rows], **token}
-
-
-def describe_deployments(engine: Engine, request: Json) -> Json:
-    arns = request["serviceDeploymentArns"]
-    at_most(arns, 20, "serviceDeploymentArns")
-    found = [engine.service_deployments[arn] for arn in arns if arn in engine.service_deployments]
-    failures = [missing(arn) for arn in arns if arn not in engine.service_deployments]
-    return {"serviceDeployments": [describe.service_deployment(each) for each in found], "failures": failures}
-
-
-def describe_revisions(engine: Engine, request: Json) -> Json:
-    arns = request["serviceRevisionArns"]
-    at_most(arns, 20, "serviceRevisionArns")
-    found = [engine.service_revisions[arn] for arn in arns if arn in engine.service_revisions]
-    failures = [missing(arn) for arn in arns if arn not in engine.service_revisions]
-    return {"serviceRevisions": [describe.service_revision(each) for each in found], "failures": failures}
-
-
-def stop_deployment(engine: Engine, request: Json) -> Json:
-    """StopServiceDeployment, ROLLBACK: like the circuit breaker, whatever its configuration."""
-    found = engine.service_deployments.get(request["serviceDeploymentArn"])
-    if found is None:
-        raise EcsError("ServiceDeploymentNotFoundException", "Service deployment not found.")
-    if found.status not in deployments.UNFINISHED:
-        raise EcsError("ConflictException", "The service deployment has already finished.")
-    if request.get("stopType", "ROLLBACK") != "ROLLBACK":
-        invalid("Only the stop type ROLLBACK is supported.")
-    if found.rollback is None:
-        deployments.roll_back_by_request(engine, found)
-    return {"serviceDeploymentArn": found.arn}

@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from lab.ecs.engine import Engine
     from lab.ecs.state import Container, Task
 
+CANNOT_PULL = "CannotPullContainerError"
 # Stops that say something about the image or the task definition, not about the scheduler or a person.
 _FAILURES = {"TaskFailedToStart", "EssentialContainerExited"}
 
 
 def stop(engine: Engine, task: Task, code: str, reason: str, *, notice_seconds: float | None = None) -> None:
-    """desiredStatus becomes STOPPED; a second stop changes nothing. `notice_seconds` caps every stopTimeout."""
+    """The task is to stop: `desiredStatus` becomes STOPPED. A second stop changes nothing.
+
+    `notice_seconds` caps every stopTimeout.
+    """
     if task.desired_status == "STOPPED":
         return
     before = task.last_status
@@ -36,7 +40,7 @@ def stop(engine: Engine, task: Task, code: str, reason: str, *, notice_seconds: 
         task.deployment.tasks.remove(task)
         task.deployment.stopping.append(task)
         if code in _FAILURES:
-            from lab.ecs.deployments import task_failed  # noqa: PLC0415 - a failed task may fail its deployment
+            from lab.ecs.circuit_breaker import task_failed  # noqa: PLC0415 - a failed task may fail its deployment
 
             task_failed(engine, task.deployment, task)
     if task.service is not None:
@@ -44,7 +48,10 @@ def stop(engine: Engine, task: Task, code: str, reason: str, *, notice_seconds: 
     if before == "RUNNING":
         task.last_status = "DEACTIVATING"
         task_changed(engine, task)
-        engine.after(engine.timings.deactivating_seconds, _stop_containers, task)
+        if engine.timings.deactivating_seconds > 0:
+            engine.after(engine.timings.deactivating_seconds, _stop_containers, task)
+        else:
+            _stop_containers(engine, task)
     elif before == "ACTIVATING":
         _stop_containers(engine, task)
     else:
@@ -81,7 +88,7 @@ def container_gone(engine: Engine, task: Task) -> None:
 
 
 def _has_dependants(engine: Engine, container: Container, left: list[Container]) -> bool:
-    """ "When a dependency is defined for container startup, for container shutdown it is reversed"."""
+    """API reference, dependsOn: "for container shutdown it is reversed"."""
     if not engine.options.reverse_shutdown:
         return False
     name = container.definition.name

@@ -17,6 +17,8 @@ Json = dict[str, Any]
 
 @dataclass(slots=True, eq=False)
 class Cluster:
+    """A cluster."""
+
     name: str
     arn: str
     settings: Json  # what CreateCluster was given and DescribeClusters gives back
@@ -28,6 +30,8 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
+    """A container's health check, scaled."""
+
     interval_seconds: float
     timeout_seconds: float
     retries: int
@@ -50,12 +54,15 @@ class ContainerDefinition:
 
 @dataclass(slots=True, eq=False)
 class TaskDefinition:
+    """One revision of a family."""
+
     arn: str
     family: str
     revision: int
     described: Json
     containers: dict[str, ContainerDefinition]
     tags: dict[str, str]
+    architecture: str = "x86_64"
     status: str = "ACTIVE"
     checked: tuple[str, ...] = ()  # essential containers with a health check
 
@@ -114,6 +121,8 @@ class Deployment:
 
 @dataclass(slots=True, eq=False)
 class Service:
+    """A service."""
+
     name: str
     arn: str
     cluster: Cluster
@@ -133,6 +142,8 @@ class Service:
 
 @dataclass(slots=True, eq=False)
 class Container:
+    """A container of a task."""
+
     definition: ContainerDefinition
     arn: str
     digest: str | None = None
@@ -152,6 +163,8 @@ class Container:
 
 @dataclass(slots=True, eq=False)
 class Task:
+    """A task."""
+
     arn: str
     id: str
     cluster: Cluster
@@ -160,7 +173,10 @@ class Task:
     containers: dict[str, Container]
     group: str
     created_at: float
-    settings: Json  # launchType, platformVersion, overrides, …
+    launch_type: str
+    capacity_provider: str | None
+    platform_version: str
+    overrides: Json | None
     tags: dict[str, str]
     started_by: str | None = None
     service: Service | None = None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.ecs import definitions, describe
+from lab.ecs import definitions
+from lab.ecs.describe_tasks import describe_task
 from lab.ecs.requests import at_most, cluster_of, invalid, missing, page, service_of, tags_in
 from lab.ecs.shutdown import stop
 from lab.ecs.tasks import launch
@@ -12,6 +13,8 @@ from lab.ecs.tasks import launch
 if TYPE_CHECKING:
     from lab.ecs.engine import Engine
     from lab.ecs.state import Cluster, Json, Task
+
+_SETTINGS = ("launchType", "capacityProviderStrategy", "platformVersion", "overrides")
 
 
 def run(engine: Engine, request: Json) -> Json:
@@ -26,11 +29,8 @@ def run(engine: Engine, request: Json) -> Json:
     if definition.described.get("networkMode") == "awsvpc" and not subnets:
         invalid("Network Configuration must be provided when networkMode 'awsvpc' is specified.")
     settings = {
-        "launchType": request.get("launchType", "FARGATE"),
-        "platformVersion": request.get("platformVersion", "LATEST"),
-        "platformFamily": "Linux",
         "networkConfiguration": network,
-        "overrides": request.get("overrides"),
+        **{key: request[key] for key in _SETTINGS if key in request},
     }
     started = [
         launch(
@@ -44,7 +44,7 @@ def run(engine: Engine, request: Json) -> Json:
         )
         for _ in range(count)
     ]
-    return {"tasks": [describe.task(task, ["TAGS"]) for task in started], "failures": []}
+    return {"tasks": [describe_task(task, ["TAGS"]) for task in started], "failures": []}
 
 
 def _find(cluster: Cluster, name_or_arn: str) -> Task | None:
@@ -55,11 +55,12 @@ def _find(cluster: Cluster, name_or_arn: str) -> Task | None:
 
 
 def stop_one(engine: Engine, request: Json) -> Json:
+    """The task, on its way down."""
     task = _find(cluster_of(engine, request), request["task"])
     if task is None:
         invalid("The referenced task was not found.")
     stop(engine, task, "UserInitiated", request.get("reason") or "Task stopped by user")
-    return {"task": describe.task(task, ["TAGS"])}
+    return {"task": describe_task(task, ["TAGS"])}
 
 
 def listed(engine: Engine, request: Json) -> Json:
@@ -77,12 +78,13 @@ def listed(engine: Engine, request: Json) -> Json:
     if request.get("startedBy"):
         tasks = [task for task in tasks if task.started_by == request["startedBy"]]
     if request.get("launchType"):
-        tasks = [task for task in tasks if task.settings.get("launchType") == request["launchType"]]
+        tasks = [task for task in tasks if task.launch_type == request["launchType"]]
     found, token = page([task.arn for task in tasks], request, default=100)
     return {"taskArns": found, **token}
 
 
 def described(engine: Engine, request: Json) -> Json:
+    """The tasks, at most a hundred; STOPPED ones for an hour."""
     cluster = cluster_of(engine, request)
     at_most(request["tasks"], 100, "tasks")
     found, failures = [], []
@@ -92,5 +94,5 @@ def described(engine: Engine, request: Json) -> Json:
             arn = name if name.startswith("arn:") else engine.arn("task", f"{cluster.name}/{name}")
             failures.append(missing(arn))
         else:
-            found.append(describe.task(task, request.get("include", [])))
+            found.append(describe_task(task, request.get("include", [])))
     return {"tasks": found, "failures": failures}

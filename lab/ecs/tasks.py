@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING
 from lab.ecs import health
 from lab.ecs.engine import wake
 from lab.ecs.events import task_changed
+from lab.ecs.pulls import pull_images
 from lab.ecs.shutdown import container_gone, stop
 from lab.ecs.state import Container, Task
-from lab.ecs.world import PullImage, StartContainer
+from lab.ecs.world import StartContainer, StopContainer
 
 if TYPE_CHECKING:
     from lab.ecs.engine import Engine
-    from lab.ecs.state import Cluster, ContainerDefinition, Deployment, Json, TaskDefinition
+    from lab.ecs.state import Cluster, Deployment, Json, TaskDefinition
+
+
+_CURRENT_PLATFORM = "1.4.0"  # what LATEST means (ECS guide "platform-fargate")
 
 
 def launch(
@@ -35,6 +39,8 @@ def launch(
     task_id = engine.hex_id()
     network = settings.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
     public = network.get("assignPublicIp", "DISABLED") == "ENABLED"
+    providers = settings.get("capacityProviderStrategy")
+    platform = settings.get("platformVersion", "LATEST")
     containers = {
         name: Container(
             container,
@@ -51,7 +57,10 @@ def launch(
         containers=containers,
         group=group,
         created_at=engine.now,
-        settings=settings,
+        launch_type=settings.get("launchType", "FARGATE"),
+        capacity_provider=providers[0]["capacityProvider"] if providers else None,
+        platform_version=_CURRENT_PLATFORM if platform == "LATEST" else platform,
+        overrides=settings.get("overrides"),
         tags=tags or {},
         started_by=started_by,
         deployment=deployment,
@@ -81,55 +90,11 @@ def _activate(engine: Engine, task: Task) -> None:
     task.last_status = "ACTIVATING"
     task.pull_started_at = engine.now
     task_changed(engine, task)
-    for name, container in task.containers.items():
-        digest = _resolve(engine, task, container.definition)
-        if digest is None:
-            engine.after(engine.timings.pull_failure_seconds, _not_found, (task, name))
-            continue
-        container.digest = digest
-        engine.outbox.append(PullImage(task, name, container.definition.image, digest, engine.now))
-
-
-def _resolve(engine: Engine, task: Task, definition: ContainerDefinition) -> str | None:
-    """The digest to run: the deployment's first task resolves the tag, the later ones use its digest.
-
-    ECS guide "deployment-type-ecs", Container image resolution; API reference, ContainerImage.
-    """
-    image = definition.image
-    digests = task.deployment.revision.digests if task.deployment and definition.consistent else None
-    if digests is not None and definition.name in digests:
-        return engine.world.resolve_image(f"{repository_of(image)}@{digests[definition.name]}")
-    digest = engine.world.resolve_image(image)
-    if digests is not None and digest is not None:
-        digests[definition.name] = digest
-    return digest
-
-
-def repository_of(image: str) -> str:
-    """`REPO` of `REPO`, `REPO:TAG` or `REPO@DIGEST`; a registry's port is part of REPO."""
-    name = image.partition("@")[0]
-    path, slash, last = name.rpartition("/")
-    return path + slash + last.partition(":")[0]
-
-
-def _not_found(engine: Engine, subject: tuple[Task, str]) -> None:
-    task, name = subject
-    image = task.containers[name].definition.image
-    pull_failed(
-        engine, task, name, f"pull image manifest has been retried 5 time(s): failed to resolve ref {image}"
-    )
-
-
-def pull_failed(engine: Engine, task: Task, name: str, reason: str) -> None:
-    """The task stops: ECS guide "stopped-task-error-codes", CannotPullContainerError."""
-    if task.desired_status == "STOPPED" or task.containers[name].pulled:
-        return
-    task.pull_stopped_at = engine.now
-    task.containers[name].reason = f"CannotPullContainerError: {reason}"
-    stop(engine, task, "TaskFailedToStart", f"CannotPullContainerError: {reason}")
+    pull_images(engine, task)
 
 
 def image_pulled(engine: Engine, task: Task, name: str) -> None:
+    """The image is there: the container may start."""
     container = task.containers[name]
     if task.desired_status == "STOPPED" or container.digest is None or container.pulled:
         return
@@ -167,7 +132,7 @@ def _holds(dependency: Container, condition: str) -> bool | None:
 
 
 def _start_timed_out(engine: Engine, subject: tuple[Task, Container]) -> None:
-    """startTimeout: who waits for this container gives up, and the task stops."""
+    """Who waits for this container gives up after its startTimeout, and the task stops."""
     task, dependency = subject
     if task.desired_status == "STOPPED":
         return
@@ -181,6 +146,7 @@ def _start_timed_out(engine: Engine, subject: tuple[Task, Container]) -> None:
 
 
 def container_started(engine: Engine, task: Task, name: str, runtime_id: str) -> None:
+    """The container runs, and with the last one the task."""
     container = task.containers[name]
     if not container.start_requested or container.last_status != "PENDING":
         return
@@ -188,6 +154,8 @@ def container_started(engine: Engine, task: Task, name: str, runtime_id: str) ->
     container.runtime_id = runtime_id
     container.started_at = engine.now
     if task.desired_status == "STOPPED":
+        if container.stop_requested:  # the signal came before there was anything to receive it
+            engine.outbox.append(StopContainer(task, name, engine.now))
         return
     health.begin(engine, task, container)
     start_containers(engine, task)
@@ -209,12 +177,13 @@ def _run_when_all_started(engine: Engine, task: Task) -> None:
 
 
 def _waited(engine: Engine, task: Task) -> None:
-    """40 seconds after RUNNING a task without a health check counts (API reference, minimumHealthyPercent)."""
+    """Without a health check a task counts 40 seconds after RUNNING (see scheduler.py)."""
     if task.service is not None and task.desired_status == "RUNNING":
         wake(engine, task.service)
 
 
 def container_exited(engine: Engine, task: Task, name: str, exit_code: int, reason: str) -> None:
+    """The container ended: the task stops if it is essential, or goes on stopping."""
     container = task.containers[name]
     if container.last_status == "STOPPED":
         return
@@ -236,6 +205,7 @@ def container_exited(engine: Engine, task: Task, name: str, exit_code: int, reas
 
 
 def health_probed(engine: Engine, task: Task, name: str, *, ok: bool) -> None:
+    """The answer to a health check: a container that waits for HEALTHY may start."""
     changed = health.probed(engine, task, task.containers[name], ok=ok)
     if changed and task.desired_status == "RUNNING":
         start_containers(engine, task)

@@ -27,7 +27,8 @@ class Timings:
     health_check_timeout_seconds: float = 5
 
     # Measured once (a public drill, us-east-2, an image tag that did not exist, desired count 1): failed
-    # tasks at 2:34, 4:46 and 11:00 minutes. So no pause after the first failure, four minutes after the second.
+    # tasks at 2:34, 4:46 and 11:00 minutes. So no pause after the first failure, and four minutes after
+    # the second.
     pull_failure_seconds: float = 120
     throttle_first_seconds: float = 240
 

@@ -1,6 +1,7 @@
 """Containers as processes: what they see, what they say, and that none of them stays."""
 
 import asyncio
+import http.client
 import ipaddress
 import json
 import os
@@ -18,7 +19,7 @@ import pytest
 
 from lab.addresses import Addresses
 from lab.containers import CannotPullContainerError, CannotStartContainerError, ProcessRuntime
-from lab.oci import build_image, build_index, unpack
+from lab.oci import build_image, build_index, hello_app_image, unpack
 from lab.oci_registry import push_image, push_index
 from tests.lab.ministack_process import ministack
 
@@ -125,9 +126,10 @@ def image_folder(folder: Path, program: str, *, stop_signal: str = "", colour: s
     config = json.loads(image.config.content)
     if stop_signal:
         config["config"]["StopSignal"] = stop_signal
-    made = folder / image.digest.replace(":", "-")
-    unpack(image, made / "rootfs")
-    (made / "config.json").write_text(json.dumps(config))
+    made = folder / f"{image.digest.replace(':', '-')}-{stop_signal}"
+    if not made.exists():  # else a program that reads it now would find it empty for a moment
+        unpack(image, made / "rootfs")
+        (made / "config.json").write_text(json.dumps(config))
     return made
 
 
@@ -236,11 +238,12 @@ sys.stdout.write("x" * 40000 + "\\n"); sys.stdout.write("no newline"); sys.exit(
     asyncio.run(scenario())
 
 
+# os.write: print is not to be called in the middle of another print.
 HANDLES_SIGTERM = """
-import signal, sys, time
-signal.signal(signal.SIGTERM, lambda *_: (print("stopping", flush=True), sys.exit(7)))
-signal.signal(signal.SIGUSR1, lambda *_: (print("asked nicely", flush=True), sys.exit(8)))
-print("ready", flush=True)
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: (os.write(1, b"stopping\\n"), sys.exit(7)))
+signal.signal(signal.SIGUSR1, lambda *_: (os.write(1, b"asked nicely\\n"), sys.exit(8)))
+os.write(1, b"ready\\n")
 time.sleep(600)
 """
 SLEEPS = "import time; print('ready', flush=True); time.sleep(600)"
@@ -433,6 +436,24 @@ def test_pulled_image_runs_and_is_fetched_once(registry: str, tmp_path: Path) ->
             run = await m.run_image(folders[0])
             assert await run.exit_code() == 0
             assert run.lines == ["pulled"]
+
+    asyncio.run(scenario())
+
+
+def test_hello_app_runs_as_a_task_and_stops_with_0(registry: str, tmp_path: Path) -> None:
+    digest = push_image(registry, "web", "hello", hello_app_image("42", environment={"DRAIN_SECONDS": "0"}))
+
+    async def scenario() -> None:
+        async with machine(tmp_path) as m:
+            run = await m.run_image(await m.runtime.pull(registry, "web", digest))
+            await until(lambda: any('"serving"' in line for line in run.lines), lambda: run.happened)
+            connection = http.client.HTTPConnection(ADDRESS, 8080, timeout=DEADLINE_SECONDS)
+            connection.request("GET", "/")
+            assert b"version 42" in connection.getresponse().read()
+            connection.close()
+            assert await m.runtime.probe(run.id, ["CMD-SHELL", f'python3 -c "{CONNECT}"'], DEADLINE_SECONDS)
+            await m.runtime.stop(run.id)
+            assert await run.exit_code() == 0
 
     asyncio.run(scenario())
 

@@ -9,9 +9,9 @@ it is not ours: no ownership TXT of this service, or an alias     refuse
 desired count 0, or the service or its tag is gone                delete it and its TXT
 the newest deployment has as many candidates as desired           exactly those
 it has fewer, or only older deployments have some                 those and the older ones'
-no candidate, tasks are RUNNING, no address is a live task's      the RUNNING tasks'
+no candidate, tasks are RUNNING, its addresses are no live task's the RUNNING tasks'
 no candidate, some addresses are live tasks' and some are not     those that are
-no candidate otherwise                                            keep
+no candidate otherwise, so also where there is no record yet      keep
 """
 
 from __future__ import annotations
@@ -140,8 +140,8 @@ def _addresses(service: Service, record: Record) -> tuple[frozenset[str], str]:
             candidates
         ), f"{len(newest)} tasks of the newest deployment answer and {older} older ones"
     running = _public_ips([task for task in service.tasks if task.runs])
-    if running and not running & record.addresses:
-        return running, "no task answers, and no address in the record is a live task's"
+    if running and record.addresses and not running & record.addresses:
+        return running, "no task answers, but the record's addresses are no live task's and may be a stranger's"
     if running and record.addresses - running:
         return running & record.addresses, "no task answers; addresses of tasks that are gone are removed"
     return frozenset(), "no task answers: a missing name would be remembered by resolvers"

@@ -1,0 +1,167 @@
+"""How CloudFormation makes the ECS resources of a stack: through our ECS API, waiting as it does.
+
+Source: CloudFormation user guide, AWS::ECS::Cluster, TaskDefinition, Service.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
+from botocore.model import ListShape, MapShape, StructureShape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from botocore.model import Shape
+
+    Call = Callable[[str, dict[str, Any]], dict[str, Any]]
+    Properties = dict[str, Any]
+    Made = tuple[str, dict[str, str]]  # what Ref gives, what GetAtt gives
+
+POLL_SECONDS = 0.2
+
+
+class EcsResources:
+    """The create, update and delete of each type; `seconds_to_stable` stands for CloudFormation's three hours."""
+
+    def __init__(self, call: Call, seconds_to_stable: float) -> None:
+        self._call = call
+        self._seconds_to_stable = seconds_to_stable
+        self._service_model = botocore.session.Session().get_service_model("ecs")
+
+    def handlers(self) -> dict[str, dict[str, Callable[..., Any]]]:
+        """Return what `ministack.provision` takes."""
+        return {
+            "AWS::ECS::Cluster": {
+                "create": self.create_cluster,
+                "update": lambda physical_id, _old, _new, _stack: (
+                    physical_id,
+                    self._cluster_attributes(physical_id),
+                ),
+                "delete": lambda physical_id, _properties: self._call(
+                    "DeleteCluster", {"cluster": physical_id}
+                ),
+            },
+            "AWS::ECS::TaskDefinition": {
+                "create": self.register_task_definition,
+                # Another revision is another resource; CloudFormation deletes the old one afterwards.
+                "update": lambda _id, _old, new, stack: self.register_task_definition(
+                    "TaskDefinition", new, stack
+                ),
+                "delete": lambda physical_id, _properties: self._call(
+                    "DeregisterTaskDefinition", {"taskDefinition": physical_id}
+                ),
+            },
+            "AWS::ECS::Service": {
+                "create": self.create_service,
+                "update": self.update_service,
+                "delete": self.delete_service,
+            },
+        }
+
+    def create_cluster(self, logical_id: str, properties: Properties, stack_name: str) -> Made:
+        """Create a cluster; Ref is its name."""
+        request = {"clusterName": _name(stack_name, logical_id), **self._request("CreateCluster", properties)}
+        self._call("CreateCluster", request)
+        return request["clusterName"], self._cluster_attributes(request["clusterName"])
+
+    def _cluster_attributes(self, name: str) -> dict[str, str]:
+        return {"Arn": self._call("DescribeClusters", {"clusters": [name]})["clusters"][0]["clusterArn"]}
+
+    def register_task_definition(self, logical_id: str, properties: Properties, stack_name: str) -> Made:
+        """Register a revision; Ref is its ARN."""
+        request = {
+            "family": f"{stack_name}-{logical_id}",
+            **self._request("RegisterTaskDefinition", properties),
+        }
+        arn = self._call("RegisterTaskDefinition", request)["taskDefinition"]["taskDefinitionArn"]
+        return arn, {"TaskDefinitionArn": arn}
+
+    def create_service(self, logical_id: str, properties: Properties, stack_name: str) -> Made:
+        """Create a service and wait until it is stable; Ref is its ARN. Without DesiredCount it starts one task."""
+        request = {
+            "serviceName": _name(stack_name, logical_id),
+            "desiredCount": 1,
+            **self._request("CreateService", properties),
+        }
+        service = self._call("CreateService", request)["service"]
+        self._wait_until_stable(service["clusterArn"], service["serviceName"])
+        return service["serviceArn"], {"ServiceArn": service["serviceArn"], "Name": service["serviceName"]}
+
+    def update_service(self, physical_id: str, old: Properties, new: Properties, _stack_name: str) -> Made:
+        """Apply all that the template says, so its DesiredCount too, where it gives one (roadmap issue 187)."""
+        cluster, name = physical_id.split("/")[-2:]
+        request = self._request(
+            "UpdateService", {k: v for k, v in new.items() if k not in ("Tags", "ServiceName")}
+        )
+        self._call("UpdateService", {**request, "cluster": cluster, "service": name})
+        old_tags, new_tags = ({t["Key"]: t["Value"] for t in p.get("Tags", [])} for p in (old, new))
+        if gone := sorted(old_tags.keys() - new_tags.keys()):
+            self._call("UntagResource", {"resourceArn": physical_id, "tagKeys": gone})
+        if new_tags:
+            tags = [{"key": key, "value": str(value)} for key, value in new_tags.items()]
+            self._call("TagResource", {"resourceArn": physical_id, "tags": tags})
+        self._wait_until_stable(cluster, name)
+        return physical_id, {"ServiceArn": physical_id, "Name": name}
+
+    def delete_service(self, physical_id: str, _properties: Properties) -> None:
+        """Delete a service and wait until its tasks are gone."""
+        cluster, name = physical_id.split("/")[-2:]
+        self._call("DeleteService", {"cluster": cluster, "service": name, "force": True})
+        self._wait_for(cluster, name, lambda service: service["status"] == "INACTIVE")
+
+    def _wait_until_stable(self, cluster: str, name: str) -> None:
+        def stable(service: dict[str, Any]) -> bool:
+            states = [deployment["rolloutState"] for deployment in service["deployments"]]
+            if "FAILED" in states:
+                raise RuntimeError(
+                    "Error occurred during operation 'ECS Deployment Circuit Breaker was triggered'."
+                )
+            return states == ["COMPLETED"] and service["runningCount"] == service["desiredCount"]
+
+        self._wait_for(cluster, name, stable)
+
+    def _wait_for(self, cluster: str, name: str, reached: Callable[[dict[str, Any]], bool]) -> None:
+        deadline = time.monotonic() + self._seconds_to_stable
+        while True:
+            [service] = self._call("DescribeServices", {"cluster": cluster, "services": [name]})["services"]
+            if reached(service):
+                return
+            if time.monotonic() > deadline:
+                raise RuntimeError(
+                    f"Resource of type AWS::ECS::Service did not stabilize: {service['events'][:3]}"
+                )
+            time.sleep(POLL_SECONDS)
+
+    def _request(self, operation: str, properties: Properties) -> dict[str, Any]:
+        """Return CloudFormation's properties as a request of the API: camelCase, numbers as numbers."""
+        shape = self._service_model.operation_model(operation).input_shape
+        request = _converted(properties, shape)
+        assert isinstance(request, dict)  # noqa: S101 - an input is a structure
+        return request
+
+
+def _converted(value: Any, shape: Shape | None) -> Any:  # noqa: ANN401 - JSON of any kind
+    if isinstance(shape, StructureShape):
+        members = {name.lower(): name for name in shape.members}
+        return {
+            members[key.lower()]: _converted(child, shape.members[members[key.lower()]])
+            for key, child in value.items()
+            if key.lower() in members
+        }
+    if isinstance(shape, ListShape):
+        return [_converted(child, shape.member) for child in value]
+    if isinstance(shape, MapShape):
+        return {key: str(child) for key, child in value.items()}
+    if shape is not None and shape.type_name in ("integer", "long"):
+        return int(value)
+    if shape is not None and shape.type_name == "boolean":
+        return str(value).lower() == "true"
+    return str(value)
+
+
+def _name(stack_name: str, logical_id: str) -> str:
+    return f"{stack_name}-{logical_id}-{secrets.token_urlsafe(9).replace('_', 'a').replace('-', 'b')}"

@@ -1,0 +1,285 @@
+"""`make demo`: the main job from nothing to nothing, told on the terminal, measured into .lab/demo.json."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from lab import sam
+from lab.oci import build_image, hello_app_image
+from lab.oci_registry import push_image
+from lab.resolver import Resolver
+from lab.watch import Watch, page, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lab.lab import Lab
+    from lab.oci import Image
+
+HOST_NAME = "hello.example.com"
+PORT = 8080
+DRAIN_SECONDS = 72
+TTL_SECONDS = 10
+BROKEN = build_image(
+    {"app/app.py": b"raise SystemExit('broken on purpose')\n"}, command=["python3", "/app/app.py"], port=PORT
+)
+
+
+@dataclass
+class Step:
+    """One step of the story, with the times that it measured, in seconds."""
+
+    title: str
+    seconds: float = 0
+    visits: int = 0
+    failed_visits: int = 0
+    measured: dict[str, float] = field(default_factory=dict)
+
+
+class Demo:
+    """The story. Each step waits for what it promises, and fails loudly if that does not come."""
+
+    def __init__(self, lab: Lab, folder: Path, console: Console) -> None:
+        self._lab = lab
+        self._folder = folder
+        self._console = console
+        self._steps: list[Step] = []
+        self._watch = Watch(lab, HOST_NAME, PORT)
+        self._log = (folder / "demo.log").open("w")
+
+    def run(self) -> None:
+        """Tell it all; then the table and the file."""
+        self._console.print(
+            f"[bold]pushlive[/]: docker push is the deploy. AWS on this machine, {self._lab.speed:g} times as fast;"
+            f" all that is said is in {self._folder.name}/demo.log"
+        )
+        route53 = self._lab.client("route53")
+        self._zone = route53.create_hosted_zone(Name="example.com", CallerReference=str(time.time()))[
+            "HostedZone"
+        ]["Id"]
+        self.deploy_the_stack()
+        with self._watch:
+            self.push("2. The first push starts the service", "1")
+            self.push("3. Another version is pushed", "2")
+            self.push_a_broken_image()
+            self.kill_a_task()
+            self.lose_an_event()
+        self.delete_the_stack()
+        self._console.print(self._table())
+        self._write()
+
+    def deploy_the_stack(self) -> None:
+        """The real sam build and sam deploy; the service waits, at no cost, for the first push."""
+        with self._step("1. sam deploy sets everything up") as step:
+            started = time.time()
+            sam.build(self._folder / "build", self._progress)
+            step.measured["sam build"] = time.time() - started
+            parameters = {
+                "HostedZoneId": self._zone.rpartition("/")[2],
+                "HostName": HOST_NAME,
+                "DrainSeconds": str(math.ceil(DRAIN_SECONDS / self._lab.speed)),
+                "TtlSeconds": str(math.ceil(TTL_SECONDS / self._lab.speed)),
+            }
+            outputs = sam.deploy(self._lab, self._folder / "build", parameters, self._progress)
+            self._cluster, self._service = outputs["ClusterName"], outputs["ServiceName"]
+            self._registry, _, rest = outputs["Step3Push"].split()[-1].partition("/")
+            self._repository, _, self._tag = rest.partition(":")
+            assert self._describe()["desiredCount"] == 0  # noqa: S101 - what this step promises
+        self._say(f"the stack says what to type next: [cyan]{escape(outputs['Step3Push'])}[/]")
+
+    def push(self, title: str, version: str) -> None:
+        """A push, and nothing else: deployment, record, page."""
+        with self._step(title) as step:
+            pushed_at, _ = self._push(hello_app_image(version), version)
+            text = self._wait_for_version(version, step, pushed_at)
+            deployment = self._deployment_since(pushed_at)
+            step.measured["push → deployment created"] = deployment["createdAt"].timestamp() - pushed_at
+            self._measure_record(step)
+        self._say(f"http://{HOST_NAME}:{PORT}/ says: [cyan]{escape(text.strip())}[/]")
+
+    def push_a_broken_image(self) -> None:
+        """It ends at once. ECS rolls back; nobody deploys it again; the record stays."""
+        with self._step("4. A broken image is pushed") as step:
+            pushed_at, _ = self._push(BROKEN, "that ends at once")
+            until(lambda: self._over("ROLLBACK_SUCCESSFUL", pushed_at), "the rollback")
+            step.measured["push → rolled back"] = time.time() - pushed_at
+            count = len(self._deployments())
+            until(
+                lambda: self._reason_said("this image failed"), "the schedule to leave the failed image alone"
+            )
+            assert len(self._deployments()) == count, "a failed image was deployed again"  # noqa: S101
+            until(self._is_steady, "the rollback to end")
+            others = {
+                text for at, text in self._watch.visits if at > pushed_at and "version 2" not in (text or "")
+            }
+            assert not others, f"a visitor did not read version 2: {others}"  # noqa: S101
+        self._say(
+            "version 2 went on serving; RedeployService says: "
+            f"[cyan]{escape(self._reason_said('this image failed') or '')}[/]"
+        )
+
+    def kill_a_task(self) -> None:
+        """A task dies; the record follows the one that ECS starts instead."""
+        with self._step("5. A task is killed") as step:
+            [address] = self._watch.records[-1][1]
+            ecs = self._lab.client("ecs")
+            [task] = ecs.list_tasks(cluster=self._cluster, serviceName=self._service)["taskArns"]
+            killed_at = time.time()
+            self._lab.ecs.kill_container(task, "app")
+            until(lambda: address not in self._watch.records[-1][1], "the record to leave the dead task")
+            self._wait_for_version("2", step, killed_at, "kill → the page answers again")
+            self._measure_record(step)
+        self._say(f"the record moved from {address} to {', '.join(self._watch.records[-1][1])}")
+
+    def lose_an_event(self) -> None:
+        """ECR's events are best effort; the schedule finds a push whose event was lost."""
+        with self._step("6. The event of a push is lost") as step:
+            self._lab.delivery.lose_next(lambda event: event["source"] == "aws.ecr")
+            pushed_at, _ = self._push(hello_app_image("3"), "3")
+            self._wait_for_version("3", step, pushed_at)
+            self._measure_record(step)
+        self._say(f"the five-minute schedule found it ({300 / self._lab.speed:g} s in this lab)")
+
+    def delete_the_stack(self) -> None:
+        """sam delete leaves nothing behind: no image, no record, no task."""
+        with self._step("7. sam delete leaves nothing behind"):
+            sam.delete(self._lab, self._progress)
+            records = self._lab.client("route53").list_resource_record_sets(HostedZoneId=self._zone)
+            left = [r["Name"] for r in records["ResourceRecordSets"] if r["Type"] not in ("NS", "SOA")]
+            left += [
+                r["repositoryName"] for r in self._lab.client("ecr").describe_repositories()["repositories"]
+            ]
+            left += list(self._lab.ecs.interfaces())
+            left += [f["FunctionName"] for f in self._lab.client("lambda").list_functions()["Functions"]]
+            assert not left, f"left behind: {left}"  # noqa: S101 - what this step promises
+        self._say("no record, no ownership record, no image, no network interface, no function is left")
+
+    # what the steps are made of
+
+    def _push(self, image: Image, version: str) -> tuple[float, str]:
+        """Push and return when the registry had accepted it, and its digest."""
+        digest = push_image(self._registry, self._repository, self._tag, image)
+        accepted_at = until(lambda: self._lab.delivery.pushed_at(digest), "the registry to accept the push")
+        self._say(f"pushed version {version} as {self._tag}, [dim]{digest[:19]}…[/]")
+        return accepted_at, digest
+
+    def _wait_for_version(
+        self, version: str, step: Step, since: float, measure: str = "push → first answer of the new version"
+    ) -> str:
+        def answer() -> str | None:
+            # A visitor who comes for the first time: nothing is cached.
+            text = page(Resolver(self._lab.dns), HOST_NAME, PORT)
+            return text if f"version {version}" in text else None
+
+        text = until(answer, f"the page of version {version}")
+        step.measured[measure] = time.time() - since
+        # The next step begins when this deployment is over, as a person would see it in the console.
+        until(self._is_steady, "the deployment to end")
+        return text
+
+    def _measure_record(self, step: Step) -> None:
+        """Note how long the newest address answered before the record held it."""
+        held = [
+            (self._watch.record_held(address), since)
+            for address, since in self._watch.answering_since.items()
+        ]
+        record_at, since = max((at, since) for at, since in held if at)
+        step.measured["task answers → record holds it"] = max(0.0, record_at - since)
+
+    def _describe(self) -> Any:  # noqa: ANN401 - as boto3 gives it
+        return self._lab.client("ecs").describe_services(cluster=self._cluster, services=[self._service])[
+            "services"
+        ][0]
+
+    def _is_steady(self) -> bool:
+        service = self._describe()
+        return [d["rolloutState"] for d in service["deployments"]] == ["COMPLETED"]
+
+    def _deployments(self) -> list[Any]:
+        ecs = self._lab.client("ecs")
+        return ecs.list_service_deployments(cluster=self._cluster, service=self._service)[
+            "serviceDeployments"
+        ]  # type: ignore[no-any-return]
+
+    def _deployment_since(self, at: float) -> Any:  # noqa: ANN401 - as boto3 gives it
+        return min(
+            (d for d in self._deployments() if d["createdAt"].timestamp() > at), key=lambda d: d["createdAt"]
+        )
+
+    def _over(self, status: str, since: float) -> bool:
+        return any(d["status"] == status and d["createdAt"].timestamp() > since for d in self._deployments())
+
+    def _reason_said(self, words: str) -> str | None:
+        """Return the newest reason with these words in RedeployService's log."""
+        logs = self._lab.client("logs")
+        for group in logs.describe_log_groups()["logGroups"]:
+            if "RedeployService" not in group["logGroupName"]:
+                continue
+            for event in logs.filter_log_events(logGroupName=group["logGroupName"])["events"]:
+                if words in event["message"] and event["message"].startswith("{"):
+                    return str(json.loads(event["message"])["reason"])
+        return None
+
+    # telling
+
+    @contextmanager
+    def _step(self, title: str) -> Iterator[Step]:
+        step = Step(title)
+        started = time.time()
+        self._console.print(f"[bold]{title}[/]")
+        self._log.write(f"\n== {title}\n")
+        with self._console.status("") as self._status:
+            yield step
+        step.seconds = time.time() - started
+        visits = [text for at, text in self._watch.visits if at >= started]
+        step.visits, step.failed_visits = len(visits), visits.count(None)
+        self._steps.append(step)
+        self._console.print(f"  [green]✓[/] {step.seconds:.1f} s")
+
+    def _progress(self, line: str) -> None:
+        self._log.write(line + "\n")
+        self._status.update(f"[dim]{escape(line[:100])}[/]")
+
+    def _say(self, text: str) -> None:
+        self._console.print(f"  {text}", soft_wrap=True)
+
+    def _table(self) -> Table:
+        table = Table(title="What happened", show_lines=False)
+        table.add_column("step")
+        table.add_column("took", justify="right")
+        table.add_column("of that")
+        table.add_column("visits failed", justify="right")
+        for step in self._steps:
+            measured = "\n".join(f"{name}: {seconds:.2f} s" for name, seconds in step.measured.items())
+            visits = f"{step.failed_visits} of {step.visits}" if step.visits else ""
+            table.add_row(step.title, f"{step.seconds:.1f} s", measured, visits)
+        return table
+
+    def _write(self) -> None:
+        story = {
+            "speed": self._lab.speed,
+            "steps": [
+                {
+                    "title": step.title,
+                    "seconds": round(step.seconds, 3),
+                    "measured": {name: round(seconds, 3) for name, seconds in step.measured.items()},
+                    "visits": step.visits,
+                    "failed_visits": step.failed_visits,
+                }
+                for step in self._steps
+            ],
+        }
+        path = self._folder / "demo.json"
+        path.write_text(json.dumps(story, indent=2, ensure_ascii=False) + "\n")
+        self._console.print(f"The same as JSON: {self._folder.name}/{path.name}")
+        self._log.close()

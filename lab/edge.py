@@ -1,0 +1,170 @@
+"""The lab's front door: MiniStack behind it, and in front of it what MiniStack does otherwise than AWS.
+
+- the ECS API, and the tasks' metadata endpoint, are answered by our model of the service scheduler;
+- DescribeNetworkInterfaces tells the tasks' interfaces and public addresses;
+- a manifest that comes to the registry becomes an event, as do PutImage and BatchDeleteImage;
+- DescribeImages of a tag that is not there is an error, as ECR's is.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from lab import network_interfaces
+from lab.ecs.api import EcsError
+from lab.live_ecs import METADATA_PATH
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+
+    from lab.live_ecs import LiveEcs
+
+    Message = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+    Application = Callable[[Message, Receive, Send], Awaitable[None]]
+    # repository, tag ("" for none), digest, media type, action
+    OnImage = Callable[[str, str, str, str, str], None]
+
+ECS = b"AmazonEC2ContainerServiceV20141113."
+ECR = b"AmazonEC2ContainerRegistry_V20150921."
+MANIFEST_PATH = re.compile(r"/v2/(?P<repository>.+)/manifests/(?P<reference>[^/]+)")
+LARGEST_API_REQUEST = 8 * 1024 * 1024  # bytes; layers of images are larger, and pass unread
+
+
+class Edge:
+    """An ASGI application around another one."""
+
+    def __init__(self, inner: Application, ecs: LiveEcs, on_image: OnImage) -> None:
+        self._inner = inner
+        self._ecs = ecs
+        self._on_image = on_image
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer a request, or let MiniStack do it."""
+        if scope["type"] != "http":
+            await self._inner(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        target = headers.get(b"x-amz-target", b"")
+        manifest = MANIFEST_PATH.fullmatch(scope["path"]) if scope["method"] == "PUT" else None
+        if target.startswith(ECS):
+            await self._answer_ecs(target.removeprefix(ECS).decode(), await _body(receive), send)
+        elif target.startswith(ECR):
+            await self._answer_ecr(target.removeprefix(ECR).decode(), scope, receive, send)
+        elif scope["path"].startswith(METADATA_PATH):
+            task_id = scope["path"].removeprefix(METADATA_PATH).partition("/")[0]
+            metadata = self._ecs.metadata(task_id)
+            await _answer(send, 200 if metadata else 404, b"application/json", json.dumps(metadata).encode())
+        elif manifest:
+            status, answer_headers, _ = await self._relay(scope, await _body(receive), send)
+            if status == 201:  # noqa: PLR2004 - created
+                reference, digest = manifest["reference"], answer_headers[b"docker-content-digest"].decode()
+                tag = "" if reference.startswith("sha256:") else reference
+                media_type = headers.get(b"content-type", b"").decode()
+                self._on_image(manifest["repository"], tag, digest, media_type, "PUSH")
+        elif b"/ec2/aws4_request" in headers.get(b"authorization", b""):
+            body = await _body(receive)
+            form = dict(parse_qsl(body.decode()))
+            if form.get("Action") == "DescribeNetworkInterfaces":
+                status, text = network_interfaces.described(self._ecs.interfaces(), form)
+                await _answer(send, status, b"text/xml", text.encode())
+            else:
+                await self._inner(scope, _replay(body), send)
+        else:
+            await self._inner(scope, receive, send)
+
+    async def _answer_ecs(self, operation: str, body: bytes, send: Send) -> None:
+        try:
+            status, answer = 200, self._ecs.call(operation, json.loads(body or b"{}"))
+        except EcsError as error:
+            status, answer = 400, {"__type": error.code, "message": error.message}
+        await _answer(send, status, b"application/x-amz-json-1.1", json.dumps(answer).encode())
+
+    async def _answer_ecr(self, operation: str, scope: Message, receive: Receive, send: Send) -> None:
+        body = await _body(receive)
+        if operation == "DescribeImages" and json.loads(body).get("imageIds"):
+            status, _, content = await self._relay(scope, body, None)
+            found = json.loads(content)
+            if found.get("imageDetails") == []:
+                # API reference, DescribeImages, errors.
+                missing = {
+                    "__type": "ImageNotFoundException",
+                    "message": "The image with imageId does not exist",
+                }
+                status, content = 400, json.dumps(missing).encode()
+            await _answer(send, status, b"application/x-amz-json-1.1", content)
+            return
+        status, _, content = await self._relay(scope, body, send)
+        if status != 200:  # noqa: PLR2004 - OK
+            return
+        answer = json.loads(content)
+        if operation == "PutImage":
+            image = answer["image"]
+            self._on_image(
+                image["repositoryName"],
+                image["imageId"].get("imageTag", ""),
+                image["imageId"]["imageDigest"],
+                image.get("imageManifestMediaType", ""),
+                "PUSH",
+            )
+        elif operation == "BatchDeleteImage":
+            for gone in answer.get("imageIds", []):
+                repository, tag, digest = (
+                    json.loads(body)["repositoryName"],
+                    gone.get("imageTag", ""),
+                    gone["imageDigest"],
+                )
+                self._on_image(repository, tag, digest, "", "DELETE")
+
+    async def _relay(
+        self, scope: Message, body: bytes, send: Send | None
+    ) -> tuple[int, dict[bytes, bytes], bytes]:
+        """Let MiniStack answer; return status, headers and body of its answer, passed on to `send`."""
+        status, headers, content = 0, {}, b""
+
+        async def listen(message: Message) -> None:
+            nonlocal status, headers, content
+            if message["type"] == "http.response.start":
+                status, headers = message["status"], {k.lower(): v for k, v in message["headers"]}
+            elif message["type"] == "http.response.body":
+                content += message.get("body", b"")
+            if send:
+                await send(message)
+
+        await self._inner(scope, _replay(body), listen)
+        return status, headers, content
+
+
+async def _body(receive: Receive) -> bytes:
+    """Return a request's whole body.
+
+    Raises:
+        ValueError: it is larger than any request to an API is.
+    """
+    content = b""
+    while True:
+        message = await receive()
+        content += message.get("body", b"")
+        if len(content) > LARGEST_API_REQUEST:
+            raise ValueError(f"a request of more than {LARGEST_API_REQUEST} bytes")
+        if not message.get("more_body"):
+            return content
+
+
+def _replay(body: bytes) -> Receive:
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Message:
+        return messages.pop() if messages else {"type": "http.disconnect"}
+
+    return receive
+
+
+async def _answer(send: Send, status: int, content_type: bytes, body: bytes) -> None:
+    headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,194 @@
+"""AWS on this machine, as far as pushlive meets it: `with Lab() as lab: …`.
+
+It listens on loopback only, and when it ends nothing of it is left but the folder of its images.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import boto3
+from botocore.config import Config
+from hypercorn.asyncio import serve
+from hypercorn.config import Config as ServerConfig
+
+from lab import ministack
+from lab.addresses import Addresses
+from lab.cloudformation import EcsResources
+from lab.containers import ProcessRuntime
+from lab.delivery import Delivery
+from lab.dns import DnsServer
+from lab.ecs.timings import Timings
+from lab.edge import Edge
+from lab.live_ecs import LabWorld, LiveEcs
+from lab.task_logs import TaskLogs
+from lab.zones import RecordSets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+T = TypeVar("T")
+
+HOST = "127.0.0.1"
+START_SECONDS = 30.0
+HOURS_TO_STABLE = 3 * 3600  # how long CloudFormation waits for a service
+
+
+class Lab:
+    """The running lab.
+
+    `speed` is how many times faster than AWS its time passes: the 40 s until a task counts, stop
+    time-outs, retries and schedules. `folder` keeps images between runs.
+    """
+
+    def __init__(self, folder: Path = Path(".lab"), *, port: int = 0, speed: float = 20) -> None:
+        self.speed = speed
+        self.port = port or _free_port()
+        self.endpoint = f"http://{HOST}:{self.port}"
+        self._folder = folder.resolve()
+        self._stack = ExitStack()
+        self._loop = asyncio.new_event_loop()
+
+    def client(self, service_name: str) -> Any:  # noqa: ANN401 - each caller says which client it is
+        """Return a boto3 client of the lab."""
+        # Many threads use them, and their calls must not wait for each other.
+        config = Config(max_pool_connections=50, retries={"mode": "standard", "max_attempts": 3})
+        return boto3.client(  # type: ignore[call-overload]
+            service_name,
+            endpoint_url=self.endpoint,
+            region_name=ministack.REGION,
+            aws_access_key_id=ministack.CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=ministack.CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            config=config,
+        )
+
+    def __enter__(self) -> Self:
+        """Start everything; ready when it returns."""
+        ministack.configure(self.port, retry_seconds=60 / self.speed)
+        application = ministack.application()
+        ministack.name_repositories_after(f"{HOST}:{self.port}")
+        ministack.leave_schedules_to_us()
+        timings = Timings().scaled(1 / self.speed)
+        with ExitStack() as stack:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            stack.callback(self._end_loop)
+            threading.Thread(target=self._loop.run_forever, name="lab", daemon=True).start()
+            logs = TaskLogs(self.client("logs"))
+            stack.callback(logs.close)
+            self.delivery = Delivery(
+                self.client("events"),
+                self.client("lambda"),
+                self.client("sqs"),
+                retry_seconds=60 / self.speed,
+            )
+            runtime = self._on_loop(self._runtime)
+            stack.callback(lambda: self._await(runtime.close()))
+            self.ecs = LiveEcs(
+                self._loop,
+                LabWorld(Addresses(), ministack.manifest_digest),
+                runtime,
+                f"{HOST}:{self.port}",
+                timings,
+                self.delivery.publish,
+                logs.write,
+            )
+            resources = EcsResources(self.ecs.call, HOURS_TO_STABLE / self.speed)
+            ministack.provision(resources.handlers())
+            self._serve(Edge(application, self.ecs, self.delivery.image_action), stack)
+            self._run_schedules(stack)
+            stack.callback(self.delivery.close)
+            self._answer_dns(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End everything that was started."""
+        self._stack.close()
+
+    def _runtime(self) -> ProcessRuntime:
+        return ProcessRuntime(self._folder)
+
+    def _serve(self, application: Any, stack: ExitStack) -> None:  # noqa: ANN401 - an ASGI application
+        config = ServerConfig()
+        config.bind = [f"{HOST}:{self.port}"]
+        config.graceful_timeout = 1
+        config.loglevel = "WARNING"
+        end = self._on_loop(asyncio.Event)
+        server = asyncio.run_coroutine_threadsafe(
+            serve(application, config, shutdown_trigger=end.wait), self._loop
+        )
+
+        def stop() -> None:
+            self._loop.call_soon_threadsafe(end.set)
+            with suppress(TimeoutError):
+                server.result(timeout=10)
+
+        stack.callback(stop)
+        self._await(_until_it_listens(self.port))
+
+    def _run_schedules(self, stack: ExitStack) -> None:
+        """Run each scheduled rule at its rate, in the lab's time."""
+        end = threading.Event()
+
+        def run() -> None:
+            waited: dict[str, float] = {}
+            while not end.wait(1):
+                for name, period in self.delivery.schedules().items():
+                    waited[name] = waited.get(name, 0) + 1
+                    if waited[name] >= period / self.speed:
+                        waited[name] = 0
+                        self.delivery.run_schedule(name)
+
+        thread = threading.Thread(target=run, name="schedules", daemon=True)
+        thread.start()
+        stack.callback(thread.join, 10)
+        stack.callback(end.set)
+
+    def _answer_dns(self, stack: ExitStack) -> None:
+        """Serve DNS from a loop of its own: it asks Route 53, so it waits for the other one."""
+        loop = asyncio.new_event_loop()
+        threading.Thread(target=loop.run_forever, name="dns", daemon=True).start()
+        stack.callback(loop.call_soon_threadsafe, loop.stop)
+        server = DnsServer(RecordSets(self.client("route53")))
+        asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(START_SECONDS)
+        self.dns = server.address
+
+    def _await(self, awaitable: Any) -> Any:  # noqa: ANN401 - of whatever it returns
+        return asyncio.run_coroutine_threadsafe(awaitable, self._loop).result(START_SECONDS)
+
+    def _on_loop(self, make: Callable[[], T]) -> T:
+        async def made() -> T:
+            return make()
+
+        result: T = self._await(made())
+        return result
+
+    def _end_loop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+
+async def _until_it_listens(port: int) -> None:
+    """Wait until a TCP connection is accepted."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(HOST, port)
+        except OSError:
+            await asyncio.sleep(0.02)
+        else:
+            writer.close()
+            return
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port

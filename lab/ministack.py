@@ -1,0 +1,85 @@
+"""MiniStack, AWS's APIs in this process: how it is set up, and every private name of it that we use.
+
+Its wire formats are AWS's and stay; its internals change between releases, so the version is pinned,
+the names stand here only, and tests/lab/test_ministack.py holds each assumption.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+ACCOUNT = "000000000000"  # the account of credentials that are not an account number
+REGION = "us-east-1"
+
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "lab",
+    "AWS_SECRET_ACCESS_KEY": "lab",  # made up: MiniStack accepts any
+    "AWS_REGION": REGION,
+    "AWS_DEFAULT_REGION": REGION,
+}
+
+
+def configure(port: int, retry_seconds: float) -> None:
+    """Set what MiniStack reads from the environment, before it is imported.
+
+    `retry_seconds` stands for the minute after which Lambda runs a failed event again.
+    """
+    for name in list(os.environ):
+        if name.startswith("AWS_"):
+            del os.environ[name]  # a real account's, which the functions would inherit
+    os.environ |= {
+        **CREDENTIALS,
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_HOST": "127.0.0.1",
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "LAMBDA_EXECUTOR": "local",
+        "LAMBDA_ASYNC_RETRY_BASE_SECONDS": str(retry_seconds),
+    }
+    os.environ.pop("LOG_LEVEL", None)  # MiniStack's, but Powertools in the functions reads it too
+
+
+def application() -> Any:  # noqa: ANN401 - an ASGI application
+    """Return MiniStack's ASGI application."""
+    from ministack.app import app  # noqa: PLC0415 - reads the environment when it is imported
+
+    logging.getLogger().setLevel(logging.ERROR)  # its import made this INFO
+    return app
+
+
+def name_repositories_after(host: str) -> None:
+    """Make each repository's URI name the lab's registry, so that `docker push` finds it."""
+    from ministack.services import ecr  # noqa: PLC0415
+
+    ecr._repo_uri = lambda name: f"{host}/{name}"  # noqa: SLF001
+
+
+def leave_schedules_to_us() -> None:
+    """Keep MiniStack from running the scheduled rules: the lab does, in its own, faster time."""
+    from ministack.services import eventbridge  # noqa: PLC0415
+
+    eventbridge.start_scheduler = lambda: None
+
+
+def provision(handlers: Mapping[str, Mapping[str, Callable[..., Any]]]) -> None:
+    """Let CloudFormation create these types with these functions, each in a thread where it may wait."""
+    from ministack.services.cloudformation import provisioners, stacks  # noqa: PLC0415
+
+    for kind, functions in handlers.items():
+        provisioners._RESOURCE_HANDLERS[kind] = dict(functions)  # noqa: SLF001
+    before = stacks._runs_on_worker_thread  # noqa: SLF001
+    stacks._runs_on_worker_thread = lambda kind: kind in handlers or before(kind)  # noqa: SLF001
+
+
+def manifest_digest(repository: str, reference: str) -> str | None:
+    """Return the digest that a tag or digest names in the registry, or None."""
+    from ministack.services import ecr  # noqa: PLC0415
+
+    digest: str | None
+    digest, content, _ = ecr._resolve_manifest(repository, reference)  # noqa: SLF001
+    return digest if content is not None else None

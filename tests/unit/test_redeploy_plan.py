@@ -1,0 +1,628 @@
+"""The first decision table: its ids are the specification."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pushlive.redeploy_plan import (
+    Action,
+    Image,
+    Service,
+    ServiceDeployment,
+    deployable_from,
+    opt_out,
+    plan_deployment,
+)
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import DrawFn
+
+REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+APP = f"{REGISTRY}/app:latest"
+SIDE = f"{REGISTRY}/side:1"
+OLD, NEW, BAD, INDEX, CHILD, UNKNOWN = (f"sha256:{name}" for name in ("old", "new", "bad", "ix", "ch", "un"))
+PUSHED_AT = datetime(2026, 11, 20, 10, 0, 0, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    """So long after the push."""
+    return PUSHED_AT + timedelta(seconds=seconds)
+
+
+def image(digest: str | None = NEW, pushed: float = 0, reference: str = APP, members: str = "") -> Image:
+    return Image(reference, digest, at(pushed) if digest else None, frozenset(members.split()))
+
+
+def deployment(
+    created: float,
+    digest: str | None = OLD,
+    status: str = "SUCCESSFUL",
+    *,
+    side: str | None = None,
+    triggered: bool = False,
+    finished: float | None = None,
+) -> ServiceDeployment:
+    digests = {reference: each for reference, each in ((APP, digest), (SIDE, side)) if each}
+    return ServiceDeployment(
+        f"arn:aws:ecs:eu-west-1:123456789012:service-deployment/lab/app/at{created:+g}",
+        status,
+        at(created),
+        digests,
+        at(finished) if finished is not None else None,
+        triggered,
+    )
+
+
+BEFORE = deployment(-3600)
+UNRESOLVED = deployment(-3600, None)
+
+
+def service(**changes: Any) -> Service:  # noqa: ANN401 - any field
+    """A service that runs OLD since an hour before NEW was pushed: by default it is deployed."""
+    usual = Service(
+        service_name="app",
+        status="ACTIVE",
+        redeploy="on-push",
+        desired_count=1,
+        start_count=3,
+        deployment_controller="ECS",
+        image_references=(APP,),
+        images=(image(),),
+        deployments=(BEFORE,),
+        running_digests=({APP: OLD},),
+    )
+    return replace(usual, **changes)
+
+
+def new_service(**changes: Any) -> Service:  # noqa: ANN401 - any field
+    """One whose only deployment never resolved an image."""
+    return service(**{"deployments": (UNRESOLVED,), "running_digests": (), **changes})
+
+
+def two_containers(**changes: Any) -> Service:  # noqa: ANN401 - any field
+    usual: dict[str, Any] = {
+        "image_references": (APP, SIDE),
+        "images": (image(), image(OLD, -7200, SIDE)),
+        "deployments": (deployment(-3600, OLD, side=OLD),),
+        "running_digests": ({APP: OLD, SIDE: OLD},),
+    }
+    return service(**{**usual, **changes})
+
+
+PUSH = Image(APP, NEW, PUSHED_AT)
+SCHEDULE = None
+LEAVE, HOLD, START, DEPLOY = Action.LEAVE, Action.HOLD, Action.START, Action.DEPLOY
+
+
+def push_of(reference: str) -> Image:
+    return Image(reference, NEW, PUSHED_AT)
+
+
+def row(
+    case: str, live: Service, pushed: Image | None, action: Action, reason: str, count: int | None = None
+) -> Any:  # noqa: ANN401 - pytest's ParameterSet is private
+    return pytest.param(live, pushed, action, reason, count, id=case)
+
+
+ROWS = [
+    # Not opted in
+    row("draining-is-left", service(status="DRAINING"), PUSH, LEAVE, "the service is DRAINING"),
+    row("deleted-is-left", service(status="INACTIVE"), SCHEDULE, LEAVE, "the service is INACTIVE"),
+    row("untagged-is-left", service(redeploy=None), PUSH, LEAVE, "not opted in"),
+    row("another-value-of-the-tag-is-left", service(redeploy="true"), PUSH, LEAVE, "not opted in"),
+    row("paused-is-left", service(redeploy="paused"), PUSH, LEAVE, "paused"),
+    row("paused-is-left-by-the-schedule", service(redeploy="paused"), SCHEDULE, LEAVE, "paused"),
+    row(
+        "controller-external-is-left",
+        service(deployment_controller="EXTERNAL"), PUSH, LEAVE, "controller EXTERNAL",
+    ),
+    row(
+        "controller-code-deploy-is-left",
+        service(deployment_controller="CODE_DEPLOY"), PUSH, LEAVE, "controller CODE_DEPLOY",
+    ),
+    row(
+        "deleted-and-paused-is-left-as-deleted",
+        service(status="INACTIVE", redeploy="paused"), PUSH, LEAVE, "the service is INACTIVE",
+    ),
+    row(
+        "untagged-of-another-controller-is-left-as-untagged",
+        service(redeploy=None, deployment_controller="EXTERNAL"), PUSH, LEAVE, "not opted in",
+    ),
+    row(
+        "paused-before-another-image",
+        service(redeploy="paused"), push_of(f"{REGISTRY}/other:latest"), LEAVE, "paused",
+    ),
+    # Another image
+    row(
+        "another-repository-is-left",
+        service(), push_of(f"{REGISTRY}/other:latest"), LEAVE, "uses another image",
+    ),
+    row("another-tag-is-left", service(), push_of(f"{REGISTRY}/app:v2"), LEAVE, "uses another image"),
+    row(
+        "prefix-of-another-repository-is-left",
+        service(image_references=(f"{REGISTRY}/app-worker:latest",)), PUSH, LEAVE, "uses another image",
+    ),
+    row(
+        "longer-name-of-another-repository-is-left",
+        service(), push_of(f"{REGISTRY}/app-worker:latest"), LEAVE, "uses another image",
+    ),
+    row(
+        "another-namespace-is-left",
+        service(), push_of(f"{REGISTRY}/team/app:latest"), LEAVE, "uses another image",
+    ),
+    row(
+        "another-account's-registry-is-left",
+        service(), push_of("999999999999.dkr.ecr.eu-west-1.amazonaws.com/app:latest"), LEAVE,
+        "uses another image",
+    ),
+    row(
+        "no-image-of-this-registry-is-left",
+        service(image_references=("nginx:latest",), images=()), SCHEDULE, LEAVE, "is a tag in this registry",
+    ),
+    row(
+        "another-image-before-a-missing-one",
+        new_service(images=(image(None),)), push_of(f"{REGISTRY}/other:latest"), LEAVE, "uses another image",
+    ),
+    # The tag names no image
+    row(
+        "first-deployment-waits-for-the-first-push",
+        new_service(images=(image(None),)), SCHEDULE, HOLD, f"waits for the first push of {APP}", 0,
+    ),
+    row(
+        "first-deployment-without-any-record-of-it-waits-too",
+        new_service(images=(image(None),), deployments=()), SCHEDULE, HOLD, "waits for the first push", 0,
+    ),
+    row(
+        "one-of-two-images-missing-waits-for-it",
+        two_containers(
+            images=(image(), image(None, 0, SIDE)), deployments=(UNRESOLVED,), running_digests=()
+        ),
+        PUSH, HOLD, f"waits for the first push of {SIDE}", 0,
+    ),
+    row(
+        "held-already-is-left",
+        new_service(images=(image(None),), desired_count=0), SCHEDULE, LEAVE, "names no image",
+    ),
+    row(
+        "a-service-that-ran-is-never-held",
+        service(images=(image(None),), running_digests=()), SCHEDULE, LEAVE, "names no image",
+    ),
+    row(
+        "a-service-that-runs-is-never-held",
+        new_service(images=(image(None),), running_digests=({APP: OLD},)), SCHEDULE, LEAVE, "names no image",
+    ),
+    # These digests failed here
+    row(
+        "rolled-back-image-is-left",
+        service(deployments=(deployment(60, NEW, "ROLLBACK_SUCCESSFUL", finished=120), BEFORE)),
+        PUSH, LEAVE, "this image failed at 2026-11-20 10:02:00 UTC in deployment at+60; push a new one",
+    ),
+    row(
+        "rolled-back-image-is-left-by-the-schedule",
+        service(deployments=(deployment(60, NEW, "ROLLBACK_SUCCESSFUL"), BEFORE)),
+        SCHEDULE, LEAVE, "failed at 2026-11-20 10:01:00",
+    ),
+    row(
+        "image-whose-rollback-failed-is-left",
+        service(deployments=(deployment(60, NEW, "ROLLBACK_FAILED"), BEFORE)), SCHEDULE, LEAVE, "failed at",
+    ),
+    row(
+        "breaker-without-rollback-is-a-failure",
+        service(deployments=(deployment(60, NEW, "STOPPED", triggered=True), BEFORE)),
+        SCHEDULE, LEAVE, "failed at",
+    ),
+    row(
+        "failed-image-pushed-again-is-left",
+        service(deployments=(deployment(-60, NEW, "ROLLBACK_SUCCESSFUL"), BEFORE)), PUSH, LEAVE, "failed at",
+    ),
+    row(
+        "failed-before-a-later-deployment-of-another-image-is-left",
+        service(
+            deployments=(
+                deployment(-30, OLD),
+                deployment(-60, NEW, "ROLLBACK_SUCCESSFUL"),
+                BEFORE,
+            )
+        ),
+        PUSH, LEAVE, "failed at 2026-11-20 09:59:00",
+    ),
+    row(
+        "failed-once-but-succeeded-later-is-deployed",
+        service(
+            deployments=(
+                deployment(-20, OLD),
+                deployment(-40, NEW),
+                deployment(-60, NEW, "ROLLBACK_SUCCESSFUL"),
+            )
+        ),
+        PUSH, DEPLOY, f"{APP} now names {NEW}",
+    ),
+    row(
+        "succeeded-once-but-failed-later-is-left",
+        service(deployments=(deployment(-40, NEW, "ROLLBACK_SUCCESSFUL"), deployment(-60, NEW))),
+        PUSH, LEAVE, "failed at 2026-11-20 09:59:20",
+    ),
+    row(
+        "superseded-deployment-is-no-failure",
+        service(deployments=(deployment(-60, NEW, "STOPPED"), BEFORE)), PUSH, DEPLOY, "now names",
+    ),
+    row(
+        "another-failed-image-is-no-obstacle",
+        service(deployments=(deployment(-60, BAD, "ROLLBACK_SUCCESSFUL"), BEFORE)), PUSH, DEPLOY, "now names",
+    ),
+    row(
+        "failure-of-a-child-is-a-failure-of-its-index",
+        service(
+            images=(image(INDEX, members=CHILD),),
+            deployments=(deployment(60, CHILD, "ROLLBACK_SUCCESSFUL"), BEFORE),
+        ),
+        SCHEDULE, LEAVE, "failed at",
+    ),
+    row(
+        "failure-together-with-another-digest-of-the-second-image-is-no-obstacle",
+        two_containers(deployments=(deployment(-60, NEW, "ROLLBACK_SUCCESSFUL", side=BAD),)),
+        PUSH, DEPLOY, f"{APP} now names {NEW}",
+    ),
+    row(
+        "failure-of-both-images-together-is-left",
+        two_containers(deployments=(deployment(60, NEW, "ROLLBACK_SUCCESSFUL", side=OLD),)),
+        SCHEDULE, LEAVE, "failed at",
+    ),
+    row(
+        "failed-deployment-that-resolved-nothing-is-not-blamed-on-the-image",
+        service(deployments=(deployment(-60, None, "ROLLBACK_FAILED"), BEFORE)), PUSH, DEPLOY, "now names",
+    ),
+    row(
+        "missing-before-failed",
+        two_containers(
+            images=(image(), image(None, 0, SIDE)),
+            deployments=(deployment(60, NEW, "ROLLBACK_SUCCESSFUL"),),
+        ),
+        SCHEDULE, LEAVE, "names no image",
+    ),
+    row(
+        "failed-before-rollback-in-progress",
+        service(deployments=(deployment(60, NEW, "ROLLBACK_IN_PROGRESS", triggered=True), BEFORE)),
+        SCHEDULE, LEAVE, "this image failed",
+    ),
+    row(
+        "failed-before-scaled-to-0",
+        service(deployments=(deployment(60, NEW, "ROLLBACK_SUCCESSFUL"), BEFORE), desired_count=0),
+        SCHEDULE, LEAVE, "this image failed",
+    ),
+    # A rollback is in progress
+    row(
+        "rollback-in-progress-is-left",
+        service(deployments=(deployment(-60, BAD, "ROLLBACK_IN_PROGRESS"), BEFORE)),
+        PUSH, LEAVE, "a rollback is in progress in deployment at-60",
+    ),
+    row(
+        "rollback-requested-is-left",
+        service(deployments=(deployment(-60, BAD, "ROLLBACK_REQUESTED"), BEFORE)),
+        PUSH, LEAVE, "a rollback is in progress",
+    ),
+    row(
+        "rollback-of-this-very-image-asked-for-by-a-person-is-left",
+        service(deployments=(deployment(60, NEW, "ROLLBACK_REQUESTED"), BEFORE)),
+        SCHEDULE, LEAVE, "a rollback is in progress",
+    ),
+    row(
+        "older-rollback-in-progress-is-over-with-a-newer-deployment",
+        service(deployments=(deployment(-30, OLD), deployment(-60, BAD, "ROLLBACK_IN_PROGRESS"))),
+        PUSH, DEPLOY, "now names",
+    ),
+    row(
+        "rollback-in-progress-before-carried",
+        service(deployments=(deployment(60, BAD, "ROLLBACK_IN_PROGRESS"), BEFORE)),
+        PUSH, LEAVE, "a rollback is in progress",
+    ),
+    row(
+        "rollback-in-progress-before-scaled-to-0",
+        service(deployments=(deployment(-60, BAD, "ROLLBACK_IN_PROGRESS"), BEFORE), desired_count=0),
+        PUSH, LEAVE, "a rollback is in progress",
+    ),
+    # The newest deployment carries it
+    row(
+        "deployment-after-the-push-carries-it",
+        service(deployments=(deployment(1, None, "IN_PROGRESS"), BEFORE)),
+        PUSH, LEAVE, "carried by deployment at+1",
+    ),
+    row(
+        "deployment-after-the-push-carries-it-for-the-schedule",
+        service(deployments=(deployment(1, None, "IN_PROGRESS"), BEFORE)), SCHEDULE, LEAVE, "carried by",
+    ),
+    row(
+        "deployment-of-the-same-second-does-not-carry-the-push",
+        service(deployments=(deployment(0.999, None, "IN_PROGRESS"), BEFORE)), PUSH, DEPLOY, "now names",
+    ),
+    row(
+        "deployment-of-the-same-second-that-resolved-the-push-carries-it",
+        service(deployments=(deployment(0.5, NEW, "IN_PROGRESS"), BEFORE)), PUSH, LEAVE, "carried by",
+    ),
+    row(
+        "pending-deployment-that-resolved-the-push-carries-it",
+        service(deployments=(deployment(-5, NEW, "PENDING"), BEFORE)), PUSH, LEAVE, "carried by",
+    ),
+    row(
+        "deployment-before-the-push-does-not-carry-it",
+        service(deployments=(deployment(-1, OLD, "IN_PROGRESS"), BEFORE)), PUSH, DEPLOY, "now names",
+    ),
+    row(
+        "finished-deployment-of-this-digest-that-no-task-runs-does-not-carry-it",
+        service(deployments=(deployment(-60, NEW), BEFORE)), PUSH, DEPLOY, "now names",
+    ),
+    row(
+        "only-the-newest-deployment-carries",
+        service(deployments=(deployment(-10, OLD), deployment(-60, NEW, "STOPPED"))),
+        PUSH, DEPLOY, "now names",
+    ),
+    row(
+        "digest-unknown-to-us-is-not-deployed-again-after-its-time",
+        service(deployments=(deployment(1, UNKNOWN), BEFORE), running_digests=({APP: UNKNOWN},)),
+        SCHEDULE, LEAVE, "carried by",
+    ),
+    row(
+        "digest-unknown-to-us-is-deployed-once",
+        service(deployments=(deployment(-60, UNKNOWN), BEFORE), running_digests=({APP: UNKNOWN},)),
+        PUSH, DEPLOY, "now names",
+    ),
+    row(
+        "ecs-knows-no-digest-so-time-alone-decides-to-leave",
+        service(deployments=(deployment(2, None), BEFORE), running_digests=({},)), SCHEDULE, LEAVE, "carried",
+    ),
+    row(
+        "ecs-knows-no-digest-so-time-alone-decides-to-deploy",
+        service(deployments=(deployment(-2, None), BEFORE), running_digests=({},)),
+        SCHEDULE, DEPLOY, "now names",
+    ),
+    row(
+        "old-digest-tagged-again-is-judged-by-the-event",
+        service(
+            images=(image(OLD, -7200),),
+            deployments=(deployment(-3600, NEW), deployment(-7000, OLD)),
+            running_digests=({APP: NEW},),
+        ),
+        Image(APP, OLD, PUSHED_AT), DEPLOY, f"now names {OLD}",
+    ),
+    row(
+        "old-digest-tagged-again-is-carried-after-its-deployment",
+        service(
+            images=(image(OLD, -7200),),
+            deployments=(deployment(2, None, "IN_PROGRESS"), deployment(-3600, NEW)),
+            running_digests=(),
+        ),
+        Image(APP, OLD, PUSHED_AT), LEAVE, "carried by deployment at+2",
+    ),
+    row(
+        "old-digest-tagged-again-is-not-seen-by-the-schedule-which-knows-only-its-first-push",
+        service(images=(image(OLD, -7200),), running_digests=({APP: NEW},)), SCHEDULE, LEAVE, "carried by",
+    ),
+    row(
+        "late-event-of-a-digest-that-lost-the-tag-is-judged-by-what-the-tag-names",
+        service(
+            images=(image(NEW, -100),),
+            deployments=(deployment(-90, NEW, "IN_PROGRESS"), BEFORE),
+        ),
+        Image(APP, OLD, PUSHED_AT), LEAVE, "carried by",
+    ),
+    row(
+        "deployment-to-count-0-that-resolved-nothing-carries-nothing",
+        service(
+            deployments=(deployment(2, None), BEFORE), running_digests=(), desired_count=0
+        ),
+        PUSH, LEAVE, "scaled to 0",
+    ),
+    row(
+        "service-made-at-0-on-purpose-after-the-push-is-left",
+        new_service(deployments=(deployment(2, None),), desired_count=0), SCHEDULE, LEAVE, "carried by",
+    ),
+    # Already live
+    row(
+        "all-running-tasks-run-it-is-left",
+        service(running_digests=({APP: NEW}, {APP: NEW})), PUSH, LEAVE, "already live",
+    ),
+    row(
+        "one-running-task-with-another-digest-is-deployed",
+        service(running_digests=({APP: NEW}, {APP: OLD})), PUSH, DEPLOY, "now names",
+    ),
+    row(
+        "one-running-task-without-a-digest-is-deployed",
+        service(running_digests=({APP: NEW}, {})), PUSH, DEPLOY, "now names",
+    ),
+    row("no-running-task-is-deployed", service(running_digests=()), PUSH, DEPLOY, "now names"),
+    row(
+        "child-of-the-index-is-live",
+        service(images=(image(INDEX, members=f"{CHILD} {UNKNOWN}"),), running_digests=({APP: CHILD},)),
+        SCHEDULE, LEAVE, "already live",
+    ),
+    row(
+        "index-itself-is-live",
+        service(images=(image(INDEX, members=CHILD),), running_digests=({APP: INDEX},)),
+        SCHEDULE, LEAVE, "already live",
+    ),
+    row(
+        "child-of-the-index-under-way-is-carried",
+        service(
+            images=(image(INDEX, members=CHILD),), deployments=(deployment(-5, CHILD, "IN_PROGRESS"), BEFORE)
+        ),
+        SCHEDULE, LEAVE, "carried by",
+    ),
+    row(
+        "child-of-another-index-is-deployed",
+        service(images=(image(INDEX, members=CHILD),)), SCHEDULE, DEPLOY, f"now names {INDEX}",
+    ),
+    row(
+        "two-images-both-live-are-left",
+        two_containers(running_digests=({APP: NEW, SIDE: OLD},)), SCHEDULE, LEAVE, "already live",
+    ),
+    row(
+        "second-image-pushed-is-deployed",
+        two_containers(images=(image(OLD, -7200), image(NEW, 0, SIDE))),
+        push_of(SIDE), DEPLOY, f"{SIDE} now names {NEW}",
+    ),
+    row(
+        "lost-push-of-the-other-image-is-deployed-too",
+        two_containers(
+            images=(image(NEW, -30), image(NEW, 0, SIDE)), running_digests=({APP: OLD, SIDE: NEW},)
+        ),
+        push_of(SIDE), DEPLOY, f"{APP} now names {NEW}",
+    ),
+    row(
+        "already-live-before-scaled-to-0",
+        service(running_digests=({APP: NEW},), desired_count=0), PUSH, LEAVE, "already live",
+    ),
+    # Start, scaled to 0, deploy
+    row(
+        "first-push-starts-with-the-tag's-count",
+        new_service(desired_count=0), PUSH, START, "first push", 3,
+    ),
+    row(
+        "lost-first-push-is-started-by-the-schedule",
+        new_service(desired_count=0), SCHEDULE, START, "first push", 3,
+    ),
+    row(
+        "first-push-without-any-record-of-a-deployment-starts",
+        new_service(desired_count=0, deployments=()), PUSH, START, "first push", 3,
+    ),
+    row(
+        "scaled-to-0-is-left",
+        service(desired_count=0, running_digests=()), PUSH, LEAVE, "scaled to 0",
+    ),
+    row(
+        "never-ran-but-wants-tasks-is-deployed",
+        new_service(), PUSH, DEPLOY, "now names",
+    ),
+    row("push-is-deployed", service(), PUSH, DEPLOY, f"{APP} now names {NEW}"),
+    row("lost-push-is-deployed-by-the-schedule", service(), SCHEDULE, DEPLOY, f"{APP} now names {NEW}"),
+    row("service-without-a-record-of-deployments-is-deployed", service(deployments=()), PUSH, DEPLOY, "now"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("live", "pushed", "action", "reason", "desired_count"), ROWS)
+def test_plan_deployment(
+    live: Service, pushed: Image | None, action: Action, reason: str, desired_count: int | None
+) -> None:
+    decision = plan_deployment(live, pushed)
+    assert (decision.action, decision.desired_count) == (action, desired_count), decision.reason
+    assert reason in decision.reason
+
+
+def test_a_failure_without_an_end_is_dated_by_its_beginning() -> None:
+    failed = deployment(60, NEW, "STOPPED", triggered=True)
+    assert "failed at 2026-11-20 10:01:00 UTC" in plan_deployment(service(deployments=(failed,)), None).reason
+
+
+def test_an_image_of_unknown_time_is_never_taken_for_carried() -> None:
+    unknown_time = service(images=(Image(APP, NEW),), deployments=(deployment(10**6, OLD),))
+    assert plan_deployment(unknown_time, None).action is Action.DEPLOY
+
+
+DIGESTS = [OLD, NEW, BAD, CHILD]
+STATUSES = [
+    "PENDING",
+    "IN_PROGRESS",
+    "SUCCESSFUL",
+    "STOPPED",
+    "ROLLBACK_REQUESTED",
+    "ROLLBACK_IN_PROGRESS",
+    "ROLLBACK_SUCCESSFUL",
+    "ROLLBACK_FAILED",
+]
+SECONDS = st.sampled_from([-7200.0, -3600.0, -60.0, -1.0, 0.0, 0.5, 1.0, 60.0])
+DIGEST = st.one_of(st.none(), st.sampled_from(DIGESTS))
+
+
+@st.composite
+def deployments(draw: DrawFn) -> tuple[ServiceDeployment, ...]:
+    created = sorted(draw(st.lists(SECONDS, max_size=4, unique=True)), reverse=True)
+    return tuple(
+        deployment(
+            each,
+            draw(DIGEST),
+            draw(st.sampled_from(STATUSES)),
+            side=draw(DIGEST),
+            triggered=draw(st.booleans()),
+        )
+        for each in created
+    )
+
+
+@st.composite
+def services(draw: DrawFn) -> Service:
+    """Any service of two images."""
+    running = draw(st.lists(st.tuples(DIGEST, DIGEST), max_size=2))
+    images = [
+        image(draw(DIGEST), draw(SECONDS), reference, members=CHILD if draw(st.booleans()) else "")
+        for reference in (APP, SIDE)
+    ]
+    return service(
+        status=draw(st.sampled_from(["ACTIVE", "ACTIVE", "DRAINING"])),
+        redeploy=draw(st.sampled_from(["on-push", "on-push", "paused", None])),
+        desired_count=draw(st.integers(0, 2)),
+        start_count=draw(st.integers(1, 3)),
+        image_references=(APP, SIDE),
+        images=tuple(images),
+        deployments=draw(deployments()),
+        running_digests=tuple(
+            {reference: each for reference, each in ((APP, app), (SIDE, side)) if each}
+            for app, side in running
+        ),
+    )
+
+
+PUSHES = st.one_of(
+    st.none(), st.builds(Image, st.sampled_from([APP, SIDE]), st.sampled_from(DIGESTS), st.just(at(0)))
+)
+
+
+@given(services(), PUSHES)
+def test_a_deployment_is_never_followed_by_another_of_the_same_push(
+    live: Service, pushed: Image | None
+) -> None:
+    """Whatever ECS reports of it, even nothing: "the same image redeployed for ever" cannot be."""
+    decision = plan_deployment(live, pushed)
+    if decision.action not in (Action.START, Action.DEPLOY):
+        return
+    times = [deployable_from(each) for each in (*live.images, *([pushed] if pushed else []))]
+    for status in ("PENDING", "IN_PROGRESS", "SUCCESSFUL", "STOPPED"):
+        begun = ServiceDeployment("arn:deployment/app/new", status, max(times), {})
+        after = replace(
+            live,
+            deployments=(begun, *live.deployments),
+            desired_count=decision.desired_count or live.desired_count,
+            running_digests=(),
+        )
+        for again in (pushed, None):
+            assert plan_deployment(after, again).action is Action.LEAVE
+
+
+@given(services(), PUSHES)
+def test_a_service_that_does_not_ask_for_it_is_never_touched(live: Service, pushed: Image | None) -> None:
+    if opt_out(live):
+        assert plan_deployment(live, pushed).action is Action.LEAVE
+
+
+@given(services(), PUSHES)
+def test_the_count_of_a_service_that_ever_ran_is_never_changed(live: Service, pushed: Image | None) -> None:
+    if live.running_digests or any(each.digests for each in live.deployments):
+        assert plan_deployment(live, pushed).desired_count is None
+
+
+@given(services(), PUSHES)
+def test_digests_that_just_failed_are_never_deployed(live: Service, pushed: Image | None) -> None:
+    digests = {each.reference: each.digest for each in live.images if each.digest}
+    failed = ServiceDeployment("arn:deployment/app/bad", "ROLLBACK_SUCCESSFUL", at(120), digests)
+    after = replace(live, deployments=(failed, *live.deployments))
+    if all(each.digest for each in live.images):
+        assert plan_deployment(after, pushed).action is Action.LEAVE
+
+
+@given(services(), PUSHES)
+def test_every_decision_has_a_reason(live: Service, pushed: Image | None) -> None:
+    assert plan_deployment(live, pushed).reason
