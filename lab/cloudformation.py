@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 from botocore.model import ListShape, MapShape, StructureShape
 
+from lab.ecs.api import EcsError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -25,7 +27,7 @@ POLL_SECONDS = 0.2
 
 
 class EcsResources:
-    """The create, update and delete of each type; `seconds_to_stable` stands for CloudFormation's three hours."""
+    """The create, update and delete of each type; `seconds_to_stable` is CloudFormation's patience."""
 
     def __init__(self, call: Call, seconds_to_stable: float) -> None:
         self._call = call
@@ -41,9 +43,7 @@ class EcsResources:
                     physical_id,
                     self._cluster_attributes(physical_id),
                 ),
-                "delete": lambda physical_id, _properties: self._call(
-                    "DeleteCluster", {"cluster": physical_id}
-                ),
+                "delete": self.delete_cluster,
             },
             "AWS::ECS::TaskDefinition": {
                 "create": self.register_task_definition,
@@ -68,6 +68,19 @@ class EcsResources:
         self._call("CreateCluster", request)
         return request["clusterName"], self._cluster_attributes(request["clusterName"])
 
+    def delete_cluster(self, physical_id: str, _properties: Properties) -> None:
+        """Delete a cluster, again and again while tasks of a deleted service are still stopping in it."""
+        deadline = time.monotonic() + self._seconds_to_stable
+        while True:
+            try:
+                self._call("DeleteCluster", {"cluster": physical_id})
+            except EcsError as error:
+                if error.code != "ClusterContainsTasksException" or time.monotonic() > deadline:
+                    raise
+                time.sleep(POLL_SECONDS)
+            else:
+                return
+
     def _cluster_attributes(self, name: str) -> dict[str, str]:
         return {"Arn": self._call("DescribeClusters", {"clusters": [name]})["clusters"][0]["clusterArn"]}
 
@@ -81,7 +94,7 @@ class EcsResources:
         return arn, {"TaskDefinitionArn": arn}
 
     def create_service(self, logical_id: str, properties: Properties, stack_name: str) -> Made:
-        """Create a service and wait until it is stable; Ref is its ARN. Without DesiredCount it starts one task."""
+        """Create a service, of one task where DesiredCount is left out, and wait for it; Ref is its ARN."""
         request = {
             "serviceName": _name(stack_name, logical_id),
             "desiredCount": 1,
@@ -92,17 +105,17 @@ class EcsResources:
         return service["serviceArn"], {"ServiceArn": service["serviceArn"], "Name": service["serviceName"]}
 
     def update_service(self, physical_id: str, old: Properties, new: Properties, _stack_name: str) -> Made:
-        """Apply all that the template says, so its DesiredCount too, where it gives one (roadmap issue 187)."""
+        """Apply all that the template says, a DesiredCount too where it gives one (coverage roadmap 187)."""
         cluster, name = physical_id.split("/")[-2:]
         request = self._request(
             "UpdateService", {k: v for k, v in new.items() if k not in ("Tags", "ServiceName")}
         )
         self._call("UpdateService", {**request, "cluster": cluster, "service": name})
-        old_tags, new_tags = ({t["Key"]: t["Value"] for t in p.get("Tags", [])} for p in (old, new))
+        old_tags, new_tags = (_own_tags(properties) for properties in (old, new))
         if gone := sorted(old_tags.keys() - new_tags.keys()):
             self._call("UntagResource", {"resourceArn": physical_id, "tagKeys": gone})
         if new_tags:
-            tags = [{"key": key, "value": str(value)} for key, value in new_tags.items()]
+            tags = [{"key": key, "value": value} for key, value in new_tags.items()]
             self._call("TagResource", {"resourceArn": physical_id, "tags": tags})
         self._wait_until_stable(cluster, name)
         return physical_id, {"ServiceArn": physical_id, "Name": name}
@@ -142,6 +155,12 @@ class EcsResources:
         request = _converted(properties, shape)
         assert isinstance(request, dict)  # noqa: S101 - an input is a structure
         return request
+
+
+def _own_tags(properties: Properties) -> dict[str, str]:
+    """Return the template's tags, without CloudFormation's own, which nobody else may set."""
+    tags = {tag["Key"]: str(tag["Value"]) for tag in properties.get("Tags", [])}
+    return {key: value for key, value in tags.items() if not key.startswith("aws:")}
 
 
 def _converted(value: Any, shape: Shape | None) -> Any:  # noqa: ANN401 - JSON of any kind

@@ -147,7 +147,7 @@ class Delivery:
                         break
 
     def _give_up(self, rule_name: str, target: Mapping[str, Any], payload: str, error: ClientError) -> None:
-        """Put the event into the target's dead-letter queue, with the attributes that EventBridge gives it."""
+        """Put the event into the target's dead-letter queue, with EventBridge's attributes."""
         queue_arn = target.get("DeadLetterConfig", {}).get("Arn")
         if not queue_arn or self._closed.is_set():
             return

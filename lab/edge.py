@@ -3,11 +3,13 @@
 - the ECS API, and the tasks' metadata endpoint, are answered by our model of the service scheduler;
 - DescribeNetworkInterfaces tells the tasks' interfaces and public addresses;
 - a manifest that comes to the registry becomes an event, as do PutImage and BatchDeleteImage;
-- DescribeImages of a tag that is not there is an error, as ECR's is.
+- DescribeImages of a tag that is not there is an error, as ECR's is;
+- DeleteStack answers when the stack is gone: SAM CLI looks at once, and then only after 30 seconds.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 ECS = b"AmazonEC2ContainerServiceV20141113."
 ECR = b"AmazonEC2ContainerRegistry_V20150921."
 MANIFEST_PATH = re.compile(r"/v2/(?P<repository>.+)/manifests/(?P<reference>[^/]+)")
+DELETE_LOOKS = 400
+DELETE_LOOK_SECONDS = 0.1
 LARGEST_API_REQUEST = 8 * 1024 * 1024  # bytes; layers of images are larger, and pass unread
 
 
@@ -74,8 +78,25 @@ class Edge:
                 await _answer(send, status, b"text/xml", text.encode())
             else:
                 await self._inner(scope, _replay(body), send)
+        elif b"/cloudformation/aws4_request" in headers.get(b"authorization", b""):
+            body = await _body(receive)
+            if b"Action=DeleteStack&" in body:
+                await self._inner(scope, _replay(body), _nowhere)
+                await self._until_stack_is_gone(scope, body)
+            await self._inner(scope, _replay(body), send)
         else:
             await self._inner(scope, receive, send)
+
+    async def _until_stack_is_gone(self, scope: Message, body: bytes) -> None:
+        """Wait, for less than a client waits for an answer."""
+        ask = body.replace(b"Action=DeleteStack&", b"Action=DescribeStacks&")
+        length = (b"content-length", str(len(ask)).encode())
+        headers = [pair for pair in scope["headers"] if pair[0] != b"content-length"]
+        for _ in range(DELETE_LOOKS):
+            status, _, content = await self._relay({**scope, "headers": [*headers, length]}, ask, None)
+            if status != 200 or b"DELETE_IN_PROGRESS" not in content:  # noqa: PLR2004 - OK
+                return
+            await asyncio.sleep(DELETE_LOOK_SECONDS)
 
     async def _answer_ecs(self, operation: str, body: bytes, send: Send) -> None:
         try:
@@ -139,6 +160,10 @@ class Edge:
         return status, headers, content
 
 
+async def _nowhere(message: Message) -> None:
+    """Take an answer that nobody waits for."""
+
+
 async def _body(receive: Receive) -> bytes:
     """Return a request's whole body.
 
@@ -148,7 +173,7 @@ async def _body(receive: Receive) -> bytes:
     content = b""
     while True:
         message = await receive()
-        content += message.get("body", b"")
+        content += bytes(message.get("body", b""))
         if len(content) > LARGEST_API_REQUEST:
             raise ValueError(f"a request of more than {LARGEST_API_REQUEST} bytes")
         if not message.get("more_body"):

@@ -6,6 +6,7 @@ It listens on loopback only, and when it ends nothing of it is left but the fold
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import threading
 from contextlib import ExitStack, suppress
@@ -53,10 +54,15 @@ class Lab:
         self.endpoint = f"http://{HOST}:{self.port}"
         self._folder = folder.resolve()
         self._stack = ExitStack()
-        self._loop = asyncio.new_event_loop()
+        self._clients: dict[str, Any] = {}
 
     def client(self, service_name: str) -> Any:  # noqa: ANN401 - each caller says which client it is
         """Return a boto3 client of the lab."""
+        if service_name not in self._clients:
+            self._clients[service_name] = self._new_client(service_name)
+        return self._clients[service_name]
+
+    def _new_client(self, service_name: str) -> Any:  # noqa: ANN401
         # Many threads use them, and their calls must not wait for each other.
         config = Config(max_pool_connections=50, retries={"mode": "standard", "max_attempts": 3})
         return boto3.client(  # type: ignore[call-overload]
@@ -70,15 +76,18 @@ class Lab:
 
     def __enter__(self) -> Self:
         """Start everything; ready when it returns."""
+        environment = dict(os.environ)
         ministack.configure(self.port, retry_seconds=60 / self.speed)
         application = ministack.application()
         ministack.name_repositories_after(f"{HOST}:{self.port}")
         ministack.leave_schedules_to_us()
         timings = Timings().scaled(1 / self.speed)
         with ExitStack() as stack:
+            stack.callback(os.environ.update, environment)
+            stack.callback(os.environ.clear)
+            stack.callback(self._close_clients)
             self._folder.mkdir(parents=True, exist_ok=True)
-            stack.callback(self._end_loop)
-            threading.Thread(target=self._loop.run_forever, name="lab", daemon=True).start()
+            self._loop = _running_loop("lab", stack)
             logs = TaskLogs(self.client("logs"))
             stack.callback(logs.close)
             self.delivery = Delivery(
@@ -112,6 +121,10 @@ class Lab:
     ) -> None:
         """End everything that was started."""
         self._stack.close()
+
+    def _close_clients(self) -> None:
+        while self._clients:
+            self._clients.popitem()[1].close()
 
     def _runtime(self) -> ProcessRuntime:
         return ProcessRuntime(self._folder)
@@ -154,11 +167,12 @@ class Lab:
 
     def _answer_dns(self, stack: ExitStack) -> None:
         """Serve DNS from a loop of its own: it asks Route 53, so it waits for the other one."""
-        loop = asyncio.new_event_loop()
-        threading.Thread(target=loop.run_forever, name="dns", daemon=True).start()
-        stack.callback(loop.call_soon_threadsafe, loop.stop)
+        loop = _running_loop("dns", stack)
         server = DnsServer(RecordSets(self.client("route53")))
         asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(START_SECONDS)
+        stack.callback(
+            lambda: asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), loop).result(10)
+        )
         self.dns = server.address
 
     def _await(self, awaitable: Any) -> Any:  # noqa: ANN401 - of whatever it returns
@@ -171,8 +185,21 @@ class Lab:
         result: T = self._await(made())
         return result
 
-    def _end_loop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+
+def _running_loop(name: str, stack: ExitStack) -> asyncio.AbstractEventLoop:
+    """Return an event loop that runs in a thread of its own until `stack` is closed."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name=name, daemon=True)
+
+    def end() -> None:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+    stack.callback(end)
+    thread.start()
+    return loop
 
 
 async def _until_it_listens(port: int) -> None:

@@ -51,7 +51,8 @@ def _numbered(form: Mapping[str, str], prefix: str) -> list[str]:
 def _item(interface: Interface) -> str:
     association = ""
     if interface.public_ip:
-        association = f"<association><publicIp>{interface.public_ip}</publicIp><ipOwnerId>amazon</ipOwnerId></association>"
+        public_ip = f"<publicIp>{interface.public_ip}</publicIp>"
+        association = f"<association>{public_ip}<ipOwnerId>amazon</ipOwnerId></association>"
     return (
         f"<item><networkInterfaceId>{interface.eni_id}</networkInterfaceId><subnetId>{interface.subnet_id}</subnetId>"
         f"<availabilityZone>{interface.availability_zone}</availabilityZone><status>in-use</status>"
@@ -61,4 +62,5 @@ def _item(interface: Interface) -> str:
 
 
 def _error(code: str, message: str) -> str:
-    return f"<Response><Errors><Error><Code>{code}</Code><Message>{escape(message)}</Message></Error></Errors></Response>"
+    error = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+    return f"<Response><Errors>{error}</Errors></Response>"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,7 +85,9 @@ def run(arguments: list[str], more: Mapping[str, str], progress: Callable[[str],
     Raises:
         SamError: it failed.
     """
-    env = {**os.environ, "SAM_CLI_TELEMETRY": "0", "PYTHONUNBUFFERED": "1", **more}
+    # The layer's build calls python3: this one has pip for certain.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    env = {**os.environ, "PATH": path, "SAM_CLI_TELEMETRY": "0", "PYTHONUNBUFFERED": "1", **more}
     lines: list[str] = []
     with subprocess.Popen(  # noqa: S603 - no shell
         [executable(), *arguments],

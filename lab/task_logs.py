@@ -1,4 +1,4 @@
-"""The `awslogs` driver: lines of containers become log events (ECS guide, "Send Amazon ECS logs to CloudWatch")."""
+"""The `awslogs` driver: lines of containers become log events (ECS guide, "awslogs log driver")."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lab.ecs.state import Task
 
 AT_ONCE = 100
-END = ("", "", {})
+END: tuple[str, str, dict[str, Any]] = ("", "", {})
 
 
 class TaskLogs:

@@ -1,4 +1,4 @@
-"""What a patient person with a stopwatch sees of a service: which task answers since when, what the name says."""
+"""What a patient person with a stopwatch sees: since when a task answers, what its name and page say."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VISIT_SECONDS = 0.05
 
 
 class Watch:
-    """Notes, while its block runs, when each task first answers, when the record changes, what a visitor reads."""
+    """Notes, while its block runs, when a task first answers, the record's changes, what a visitor reads."""
 
     def __init__(self, lab: Lab, host_name: str, port: int) -> None:
         self.answering_since: dict[str, float] = {}
@@ -106,7 +106,7 @@ def page(resolver: Resolver, host_name: str, port: int) -> str:
     addresses = resolver.resolve(host_name)
     if not addresses:
         raise OSError(f"{host_name} has no address")
-    with urllib.request.urlopen(f"http://{addresses[0]}:{port}/", timeout=2) as answer:  # noqa: S310 - http
+    with urllib.request.urlopen(f"http://{addresses[0]}:{port}/", timeout=2) as answer:
         text: str = answer.read(100_000).decode()
         return text
 

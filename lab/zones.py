@@ -18,7 +18,7 @@ class RecordSets:
 
     def __call__(self) -> dict[tuple[str, str], RecordSet]:
         """Return the record sets by name, lower case without the dot at its end, and type."""
-        found = {}
+        found: dict[tuple[str, str], RecordSet] = {}
         for zone in self._client.list_hosted_zones()["HostedZones"]:
             pages = self._client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone["Id"])
             for page in pages:

@@ -71,7 +71,7 @@ class Redeployment:
             )
             return
         if isinstance(wake, events.Push):
-            self._wait_out_the_second_of(wake)
+            self._wait_out_the_second_of(Image("", wake.digest, wake.pushed_at))
         failures = []
         for service in self._services(wake):
             try:
@@ -127,7 +127,9 @@ class Redeployment:
         if tagged is None:
             return None
         if reference not in self.images:
-            self.images[reference] = ecr.image(self.ecr_client, reference, *tagged)
+            image = ecr.image(self.ecr_client, reference, *tagged)
+            self._wait_out_the_second_of(image)
+            self.images[reference] = image
         return self.images[reference]
 
     # plan
@@ -138,7 +140,7 @@ class Redeployment:
             pushed = self._pushed(wake, service)
             if not opt_out(service) and (pushed is None or pushed.reference in service.image_references):
                 service = self._whole_state(found, service)
-            decision = plan_deployment(service, pushed)
+            decision = plan_deployment(service, pushed, self.now())
             self._say(decision, service, pushed)
             self._apply(decision, service)
             if decision.action is not Action.HOLD or self.settings.dry_run:
@@ -195,10 +197,13 @@ class Redeployment:
         with single_metric(name[decision.action], MetricUnit.Count, 1, namespace="pushlive"):
             pass
 
-    def _wait_out_the_second_of(self, push: events.Push) -> None:
-        """Sleep until a deployment can be told from one of before the push: a second at most."""
-        due = deployable_from(Image("", push.digest, push.pushed_at))
-        self.sleep(min(1.0, max(0.0, (due - self.now()).total_seconds())))
+    def _wait_out_the_second_of(self, image: Image) -> None:
+        """Sleep until a deployment can be told from one of before the push: a second at most.
+
+        Deployments are read after this, so whoever deploys this push is seen by all who look later.
+        """
+        if image.pushed_at:
+            self.sleep(min(1.0, max(0.0, (deployable_from(image) - self.now()).total_seconds())))
 
 
 def _start_count(found: ecs.Service) -> int:

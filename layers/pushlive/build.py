@@ -52,7 +52,9 @@ def compile_all(artifacts: Path) -> None:
     python = shutil.which(f"python{RUNTIME}")
     # A version manager's shim exists for versions that are not active, and fails when it is run.
     if python is None or subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode:  # noqa: S603
-        print(f"No Python {RUNTIME} here: the layer is built without compiled files, so cold starts are slower.")
+        print(
+            f"No Python {RUNTIME} here: the layer is built without compiled files, so cold starts are slower."
+        )
         return
     compiler = [python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
     subprocess.run([*compiler, "-s", str(artifacts), "-p", "/opt", str(artifacts)], check=True)  # noqa: S603

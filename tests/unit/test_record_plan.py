@@ -20,7 +20,7 @@ NEWEST, OLDER = "ecs-svc/2", "ecs-svc/1"
 A, B, C, STALE = "198.51.100.1", "198.51.100.2", "198.51.100.3", "203.0.113.9"
 
 
-def task(public_ip: str | None, deployment: str = NEWEST, **changes: Any) -> Task:  # noqa: ANN401 - any field
+def task(public_ip: str | None, deployment: str = NEWEST, **changes: Any) -> Task:
     usual = Task(f"arn:task/{public_ip}", deployment, "RUNNING", "RUNNING", public_ip)
     return replace(usual, **changes)
 
@@ -33,7 +33,7 @@ def service(*tasks: Task, desired: int = 1, wanted: bool = True) -> Service:
     return Service(ARN, NAME, wanted, desired, NEWEST, tasks)
 
 
-def record(*addresses: str, owner: str | None = OURS, **changes: Any) -> Record:  # noqa: ANN401 - any field
+def record(*addresses: str, owner: str | None = OURS, **changes: Any) -> Record:
     return replace(
         Record(frozenset(addresses), TTL, exists=True, owner=owner, owner_ttl_seconds=300), **changes
     )
@@ -46,7 +46,7 @@ KEEP, WRITE, DELETE, REFUSE = Action.KEEP, Action.WRITE, Action.DELETE, Action.R
 
 def row(
     case: str, live: Service, current: Record, action: Action, addresses: tuple[str, ...], reason: str
-) -> Any:  # noqa: ANN401 - pytest's ParameterSet is private
+) -> Any:
     return pytest.param(live, current, action, addresses, reason, id=case)
 
 

@@ -63,7 +63,7 @@ BEFORE = deployment(-3600)
 UNRESOLVED = deployment(-3600, None)
 
 
-def service(**changes: Any) -> Service:  # noqa: ANN401 - any field
+def service(**changes: Any) -> Service:
     """A service that runs OLD since an hour before NEW was pushed: by default it is deployed."""
     usual = Service(
         service_name="app",
@@ -80,12 +80,12 @@ def service(**changes: Any) -> Service:  # noqa: ANN401 - any field
     return replace(usual, **changes)
 
 
-def new_service(**changes: Any) -> Service:  # noqa: ANN401 - any field
+def new_service(**changes: Any) -> Service:
     """One whose only deployment never resolved an image."""
     return service(**{"deployments": (UNRESOLVED,), "running_digests": (), **changes})
 
 
-def two_containers(**changes: Any) -> Service:  # noqa: ANN401 - any field
+def two_containers(**changes: Any) -> Service:
     usual: dict[str, Any] = {
         "image_references": (APP, SIDE),
         "images": (image(), image(OLD, -7200, SIDE)),
@@ -97,6 +97,7 @@ def two_containers(**changes: Any) -> Service:  # noqa: ANN401 - any field
 
 PUSH = Image(APP, NEW, PUSHED_AT)
 SCHEDULE = None
+NOW = at(3600)
 LEAVE, HOLD, START, DEPLOY = Action.LEAVE, Action.HOLD, Action.START, Action.DEPLOY
 
 
@@ -106,7 +107,7 @@ def push_of(reference: str) -> Image:
 
 def row(
     case: str, live: Service, pushed: Image | None, action: Action, reason: str, count: int | None = None
-) -> Any:  # noqa: ANN401 - pytest's ParameterSet is private
+) -> Any:
     return pytest.param(live, pushed, action, reason, count, id=case)
 
 
@@ -508,19 +509,67 @@ ROWS = [
 def test_plan_deployment(
     live: Service, pushed: Image | None, action: Action, reason: str, desired_count: int | None
 ) -> None:
-    decision = plan_deployment(live, pushed)
+    decision = plan_deployment(live, pushed, NOW)
     assert (decision.action, decision.desired_count) == (action, desired_count), decision.reason
     assert reason in decision.reason
 
 
+FRESH = [
+    row("push-of-a-moment-ago-is-left-to-its-own-event", service(), SCHEDULE, LEAVE, "pushed a moment ago"),
+    row(
+        "first-push-of-a-moment-ago-is-left-to-its-own-event",
+        new_service(desired_count=0), SCHEDULE, LEAVE, "its own event is on its way",
+    ),
+    row("its-own-event-deploys-it", service(), PUSH, DEPLOY, "now names"),
+    row("its-own-event-starts-it", new_service(desired_count=0), PUSH, START, "first push", 3),
+    row("an-older-push-is-not-left", service(images=(image(pushed=-0.1),)), SCHEDULE, DEPLOY, "now names"),
+    row(
+        "one-of-two-images-of-a-moment-ago-is-left-to-its-own-event",
+        two_containers(images=(image(NEW, -60), image(NEW, 0, SIDE))), SCHEDULE, LEAVE, "a moment ago",
+    ),
+    row(
+        "already-live-before-a-moment-ago",
+        service(running_digests=({APP: NEW},)), SCHEDULE, LEAVE, "already live",
+    ),
+    row(
+        "failed-before-a-moment-ago",
+        service(deployments=(deployment(-60, NEW, "ROLLBACK_SUCCESSFUL"),)), SCHEDULE, LEAVE, "failed at",
+    ),
+    row(
+        "missing-before-a-moment-ago",
+        two_containers(images=(image(), image(None, 0, SIDE))), SCHEDULE, LEAVE, "names no image",
+    ),
+    row(
+        "a-moment-ago-before-scaled-to-0",
+        service(desired_count=0, running_digests=()), SCHEDULE, LEAVE, "pushed a moment ago",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("live", "pushed", "action", "reason", "desired_count"), FRESH)
+def test_plan_deployment_less_than_five_seconds_after_the_push(
+    live: Service, pushed: Image | None, action: Action, reason: str, desired_count: int | None
+) -> None:
+    decision = plan_deployment(live, pushed, at(4.9))
+    assert (decision.action, decision.desired_count) == (action, desired_count), decision.reason
+    assert reason in decision.reason
+
+
+def test_after_five_seconds_the_schedule_repairs_a_lost_event() -> None:
+    assert plan_deployment(service(), SCHEDULE, at(5)).action is DEPLOY
+
+
 def test_a_failure_without_an_end_is_dated_by_its_beginning() -> None:
     failed = deployment(60, NEW, "STOPPED", triggered=True)
-    assert "failed at 2026-11-20 10:01:00 UTC" in plan_deployment(service(deployments=(failed,)), None).reason
+    assert (
+        "failed at 2026-11-20 10:01:00 UTC"
+        in plan_deployment(service(deployments=(failed,)), None, NOW).reason
+    )
 
 
 def test_an_image_of_unknown_time_is_never_taken_for_carried() -> None:
     unknown_time = service(images=(Image(APP, NEW),), deployments=(deployment(10**6, OLD),))
-    assert plan_deployment(unknown_time, None).action is Action.DEPLOY
+    assert plan_deployment(unknown_time, None, NOW).action is Action.DEPLOY
 
 
 DIGESTS = [OLD, NEW, BAD, CHILD]
@@ -586,7 +635,7 @@ def test_a_deployment_is_never_followed_by_another_of_the_same_push(
     live: Service, pushed: Image | None
 ) -> None:
     """Whatever ECS reports of it, even nothing: "the same image redeployed for ever" cannot be."""
-    decision = plan_deployment(live, pushed)
+    decision = plan_deployment(live, pushed, NOW)
     if decision.action not in (Action.START, Action.DEPLOY):
         return
     times = [deployable_from(each) for each in (*live.images, *([pushed] if pushed else []))]
@@ -599,19 +648,19 @@ def test_a_deployment_is_never_followed_by_another_of_the_same_push(
             running_digests=(),
         )
         for again in (pushed, None):
-            assert plan_deployment(after, again).action is Action.LEAVE
+            assert plan_deployment(after, again, NOW).action is Action.LEAVE
 
 
 @given(services(), PUSHES)
 def test_a_service_that_does_not_ask_for_it_is_never_touched(live: Service, pushed: Image | None) -> None:
     if opt_out(live):
-        assert plan_deployment(live, pushed).action is Action.LEAVE
+        assert plan_deployment(live, pushed, NOW).action is Action.LEAVE
 
 
 @given(services(), PUSHES)
 def test_the_count_of_a_service_that_ever_ran_is_never_changed(live: Service, pushed: Image | None) -> None:
     if live.running_digests or any(each.digests for each in live.deployments):
-        assert plan_deployment(live, pushed).desired_count is None
+        assert plan_deployment(live, pushed, NOW).desired_count is None
 
 
 @given(services(), PUSHES)
@@ -620,9 +669,9 @@ def test_digests_that_just_failed_are_never_deployed(live: Service, pushed: Imag
     failed = ServiceDeployment("arn:deployment/app/bad", "ROLLBACK_SUCCESSFUL", at(120), digests)
     after = replace(live, deployments=(failed, *live.deployments))
     if all(each.digest for each in live.images):
-        assert plan_deployment(after, pushed).action is Action.LEAVE
+        assert plan_deployment(after, pushed, NOW).action is Action.LEAVE
 
 
 @given(services(), PUSHES)
 def test_every_decision_has_a_reason(live: Service, pushed: Image | None) -> None:
-    assert plan_deployment(live, pushed).reason
+    assert plan_deployment(live, pushed, NOW).reason

@@ -141,7 +141,10 @@ def _addresses(service: Service, record: Record) -> tuple[frozenset[str], str]:
         ), f"{len(newest)} tasks of the newest deployment answer and {older} older ones"
     running = _public_ips([task for task in service.tasks if task.runs])
     if running and record.addresses and not running & record.addresses:
-        return running, "no task answers, but the record's addresses are no live task's and may be a stranger's"
+        return (
+            running,
+            "no task answers, but the record's addresses are no live task's and may be a stranger's",
+        )
     if running and record.addresses - running:
         return running & record.addresses, "no task answers; addresses of tasks that are gone are removed"
     return frozenset(), "no task answers: a missing name would be remembered by resolvers"

@@ -10,6 +10,7 @@ these digests already failed here                                 leave: push a 
 a rollback is in progress                                         leave: look again when it is over
 the newest deployment was created after the push, or resolved it  leave: already carries it
 the newest deployment's running tasks all run it                  leave: already live
+pushed seconds ago, and something else woke us                    leave: its own event is on its way
 never ran, desired count 0                                        start it, with its tag's count
 desired count 0                                                   leave: scaled to 0
 otherwise                                                         deploy
@@ -17,7 +18,7 @@ otherwise                                                         deploy
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
@@ -30,6 +31,10 @@ ROLLED_BACK = frozenset({"ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED"})
 UNDER_WAY = frozenset({"PENDING", "IN_PROGRESS"})
 
 ONE_SECOND = timedelta(seconds=1)
+
+# A run that something else woke at the same moment as a push would deploy it too, and neither run sees
+# the other's deployment yet. So a push belongs to its own event for as long as that normally takes.
+EVENT_UNDER_WAY = timedelta(seconds=5)
 
 
 class Action(Enum):
@@ -132,7 +137,7 @@ def opt_out(service: Service) -> str | None:
     return None
 
 
-def plan_deployment(service: Service, pushed: Image | None) -> Decision:
+def plan_deployment(service: Service, pushed: Image | None, now: datetime) -> Decision:
     """Return what to do with `service`.
 
     `pushed` is the image that woke us, with the time of the push; None on the schedule and after
@@ -164,6 +169,10 @@ def plan_deployment(service: Service, pushed: Image | None) -> Decision:
     awaited = [image for image in _with_push_time(service, pushed) if not _is_deployed(image, service)]
     if not awaited:
         return _leave(f"already live, or carried by deployment {newest.name}" if newest else "already live")
+    if pushed is None and any(
+        image.pushed_at and now < image.pushed_at + EVENT_UNDER_WAY for image in awaited
+    ):
+        return _leave(f"{awaited[0].reference} was pushed a moment ago: its own event is on its way")
     if service.desired_count == 0 and service.never_ran:
         return Decision(Action.START, "first push", desired_count=service.start_count)
     if service.desired_count == 0:
@@ -182,7 +191,7 @@ def _with_push_time(service: Service, pushed: Image | None) -> list[Image]:
     knows when the tag moved.
     """
     return [
-        Image(image.reference, image.digest, pushed.pushed_at, image.members)
+        replace(image, pushed_at=max(filter(None, (image.pushed_at, pushed.pushed_at)), default=None))
         if pushed and pushed.reference == image.reference and pushed.digest == image.digest
         else image
         for image in service.images

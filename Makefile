@@ -1,0 +1,35 @@
+# Everything needs only Python 3.11 or later and make; each target makes the environment it needs.
+PYTHON ?= python3
+INSTALL = -m pip install --disable-pip-version-check --no-compile --no-deps --require-hashes -r
+
+.PHONY: help demo lab test check lock clean
+
+help: ## show this
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+demo: .venv/installed .venv-sam/installed ## the whole story, in two minutes, without AWS and Docker
+	.venv/bin/python -m lab demo
+
+lab: .venv/installed ## AWS on this machine, until Ctrl-C, for your own sam and docker commands
+	.venv/bin/python -m lab up
+
+test: .venv/installed .venv-sam/installed ## all tests
+	.venv/bin/python -m pytest
+
+check: .venv/installed ## lint, format and types
+	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+
+lock: ## write the lock files anew (needs uv)
+	for each in requirements/lab requirements/sam; do uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate $$each.in -o $$each.txt; done
+	uv pip compile -q --upgrade --universal --python-version 3.13 --generate-hashes --no-emit-index-url --no-header --no-annotate layers/pushlive/requirements.in -o layers/pushlive/requirements.txt
+
+clean: ## remove everything that was made here
+	rm -rf .venv .venv-sam .aws-sam .lab .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.venv/installed: requirements/lab.txt
+	@echo "Installing the lab and the test tools into .venv (about a minute, once) ..."
+	$(PYTHON) -m venv --clear .venv && .venv/bin/python $(INSTALL) $< && touch $@
+
+.venv-sam/installed: requirements/sam.txt
+	@echo "Installing SAM CLI into .venv-sam (about a minute, once) ..."
+	$(PYTHON) -m venv --clear .venv-sam && .venv-sam/bin/python $(INSTALL) $< && touch $@

@@ -1,0 +1,846 @@
+"""UpdateRecord as a whole: each test is a promise to the people who use the host name."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import update_record.app
+from botocore.exceptions import ClientError
+
+from lab.ecs.fake_runtime import Behaviour
+from pushlive import aws
+from pushlive.config import ConfigError
+from pushlive.events import EventError
+from pushlive.route53 import RecordChangedMeanwhileError
+from tests.functions.region import CALM_SECONDS, CLUSTER_ARN, HOST_NAME, PORT, REGISTRY, service_arn
+from tests.functions.wire import Fault
+
+if TYPE_CHECKING:
+    from tests.functions.conftest import CloudFormation, Log
+    from tests.functions.region import Region
+
+    Json = dict[str, Any]
+
+STRANGER = "203.0.113.9"
+OWNER = f"_pushlive.{HOST_NAME}"
+NEVER_LISTENS = Behaviour(listens_after_seconds=None)
+ATTEMPTS = aws.CONFIG.retries["max_attempts"] + 1  # type: ignore[attr-defined]
+
+
+def fail(region: Region, operation: str, code: str, *, times: int = 100, containing: str = "") -> None:
+    region.wire.faults.append(Fault(operation, code, times, containing))
+
+
+def running(region: Region, behaviour: Behaviour | None = None, **settings: Any) -> None:
+    """The service `app` runs, and has no record yet."""
+    region.push("1", behaviour=behaviour)
+    region.run_service(**{"host_name": HOST_NAME, **settings})
+
+
+def published(region: Region, **settings: Any) -> None:
+    """The service `app` runs, and its record is right."""
+    running(region, **settings)
+    region.update_record()
+    assert region.addresses() == region.public_ips()
+    region.wire.calls.clear()
+
+
+def deploy(region: Region, content: str, behaviour: Behaviour | None = None) -> None:
+    """A new image, of which one task has just become RUNNING."""
+    before = {task["taskArn"] for task in region.tasks()}
+    region.push(content, behaviour=behaviour)
+    region.update_service(forceNewDeployment=True)
+    region.wait_until(lambda: bool({task["taskArn"] for task in region.tasks()} - before))
+
+
+def crash(region: Region) -> None:
+    """The oldest task's container ends by itself."""
+    region.runtime.crash(region.tasks()[0]["taskArn"], "app", region.now)
+
+
+def metrics(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    return [key for line in lines for key in line if key.startswith("Records")]
+
+
+# The name holds the addresses
+
+
+def test_the_first_task_is_published_with_a_note_whose_record_it_is(
+    region: Region, log: Log, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running(region)
+    event = region.task_event("RUNNING")
+    region.update_record(event, TTL_SECONDS="7")
+    assert region.records() == {
+        (HOST_NAME, "A"): region.public_ips(),
+        (OWNER, "TXT"): {f"pushlive service={service_arn('app')}"},
+    }
+    assert region.changes() == ["ChangeResourceRecordSets"]
+    changes = region.calls("ChangeResourceRecordSets")[0]["ChangeBatch"]["Changes"]
+    assert [change["ResourceRecordSet"]["TTL"] for change in changes] == [7, 300]
+    written, kept = log.lines(event_id=event["id"])
+    assert (written["message"], written["ecs_service"], written["host_name"]) == ("write", "app", HOST_NAME)
+    assert written["addresses"] == sorted(region.public_ips())
+    assert written["reason"] == "all 1 tasks of the newest deployment answer"
+    assert kept["message"] == "keep"
+    assert metrics(capsys) == ["RecordsWritten"]
+    assert set(region.probed) == {(address, PORT) for address in region.public_ips()}
+
+
+def test_a_right_record_costs_no_change(region: Region, log: Log, capsys: pytest.CaptureFixture[str]) -> None:
+    published(region)
+    capsys.readouterr()
+    region.update_record()
+    region.update_record(region.task_event("RUNNING"))
+    assert region.changes() == []
+    assert log.messages(ecs_service="app")[-2:] == ["keep", "keep"]
+    assert "already right" in log.reasons(ecs_service="app").splitlines()[-1]
+    assert metrics(capsys) == []
+
+
+def test_every_task_of_the_service_is_in_the_record_whichever_event_came_last(region: Region) -> None:
+    running(region, desired=3)
+    events = [each.event for each in region.runtime.events if "lastStatus" in each.event["detail"]]
+    for event in [each for each in events if each["detail"]["lastStatus"] == "RUNNING"]:
+        region.update_record(event)
+        assert region.addresses() == region.public_ips()
+    assert len(region.public_ips()) == 3
+    assert region.changes() == ["ChangeResourceRecordSets"]
+
+
+def test_more_tasks_than_one_call_describes_are_all_in_the_record(region: Region) -> None:
+    running(region, desired=105)
+    region.update_record()
+    public_ips = {task.interface.public_ip for task in region.model.engine.tasks.values()}
+    assert len(public_ips) == 105
+    assert region.addresses() == public_ips
+
+
+def test_more_services_than_one_call_describes_all_get_their_record(region: Region) -> None:
+    region.push("1")
+    for number in range(12):
+        region.create_service(f"app-{number:02}", host_name=f"app-{number:02}.example.com")
+    region.wait(CALM_SECONDS)
+    region.update_record()
+    for number in range(12):
+        assert region.addresses(f"app-{number:02}.example.com") == region.public_ips(f"app-{number:02}")
+
+
+def test_a_service_without_a_host_name_costs_one_call_and_no_line(region: Region, log: Log) -> None:
+    running(region, host_name="")
+    region.update_record(region.task_event("RUNNING"))
+    assert [call.operation for call in region.wire.calls] == ["DescribeServices"]
+    assert log.lines() == []
+
+
+def test_clients_move_as_soon_as_the_new_task_answers_and_before_the_old_one_is_stopped(
+    region: Region,
+) -> None:
+    published(region)
+    old = region.public_ips()
+    deploy(region, "2")
+    region.update_record(region.task_event("RUNNING"))
+    assert region.addresses() == region.public_ips() - old
+    assert len(region.public_ips()) == 2
+    region.wait(CALM_SECONDS)
+    region.update_record(region.task_event("STOPPED"))
+    assert region.addresses() == region.public_ips()
+    assert region.changes() == ["ChangeResourceRecordSets"]
+
+
+def test_the_old_tasks_stay_until_as_many_new_ones_answer(region: Region) -> None:
+    published(region, desired=2)
+    old = region.public_ips()
+    region.update_service(deploymentConfiguration={"maximumPercent": 150, "minimumHealthyPercent": 100})
+    deploy(region, "2")
+    region.update_record(region.task_event("RUNNING"))
+    assert region.addresses() == region.public_ips()
+    assert len(region.public_ips() - old) == 1
+
+
+@pytest.mark.parametrize("change", [{"health_check": True}, {"port": PORT + 1}], ids=["health-check", "port"])
+def test_the_old_tasks_stay_in_the_record_while_a_revision_changes_how_readiness_is_seen(
+    region: Region, change: dict[str, Any]
+) -> None:
+    """An old task has no health check, or another port: its own task definition says which."""
+    published(region, desired=2)
+    old = region.public_ips()
+    region.update_service(
+        deploymentConfiguration={"maximumPercent": 150, "minimumHealthyPercent": 100},
+        taskDefinition=region.register("app", ["app:latest"], **change),
+    )
+    ready = "HEALTHY" if "health_check" in change else "UNKNOWN"
+    region.wait_until(
+        lambda: any(
+            task["healthStatus"] == ready for task in region.tasks() if task["taskDefinitionArn"][-1] == "2"
+        )
+    )
+    region.update_record()
+    assert region.addresses() == region.public_ips()
+    assert len(region.public_ips() & old) >= 1
+
+
+def test_a_crashed_tasks_address_is_replaced_when_its_successor_answers(region: Region) -> None:
+    published(region)
+    old = region.addresses()
+    crash(region)
+    region.update_record(region.task_event("STOPPING"))
+    assert region.addresses() == old
+    region.wait_until(lambda: bool(region.tasks()))
+    region.update_record(region.task_event("RUNNING"))
+    assert region.addresses() == region.public_ips() != old
+
+
+def test_a_crashed_tasks_address_goes_at_once_while_another_answers(region: Region) -> None:
+    published(region, desired=2)
+    crash(region)
+    region.update_record(region.task_event("STOPPING"))
+    assert region.addresses() == region.public_ips()
+    assert len(region.public_ips()) == 1
+
+
+def test_a_late_running_event_does_not_bring_a_dead_task_back(region: Region) -> None:
+    published(region)
+    late = region.task_event("RUNNING")
+    crash(region)
+    region.wait(CALM_SECONDS)
+    region.update_record(region.task_event("RUNNING"))
+    region.update_record(late)
+    assert region.addresses() == region.public_ips()
+    assert region.changes() == ["ChangeResourceRecordSets"]
+
+
+def test_a_stop_without_another_task_asks_for_no_interface_at_all(region: Region) -> None:
+    """`NetworkInterfaceIds=[]` would mean all of the account's."""
+    published(region)
+    crash(region)
+    region.update_record(region.task_event("STOPPING"))
+    assert region.calls("DescribeNetworkInterfaces") == []
+    assert region.changes() == []
+
+
+def test_a_vanished_interface_does_not_fail_the_others(region: Region, log: Log) -> None:
+    running(region, desired=3)
+    lost = region.tasks()[1]
+
+    def lose_it() -> None:
+        region.lose_interface(lost["taskArn"])
+
+    gone = region.model.engine.tasks[lost["taskArn"]].interface.public_ip
+    region.before("DescribeNetworkInterfaces", lose_it)
+    region.update_record()
+    assert region.addresses() == region.public_ips() - {gone}
+    assert log.lines(message="task without a public address")[0]["task"] == lost["taskArn"]
+
+
+def test_a_task_without_a_public_address_is_named_and_the_others_are_served(region: Region, log: Log) -> None:
+    running(region)
+    region.create_service("inside", public=False, host_name="inside.example.com")
+    region.wait(CALM_SECONDS)
+    region.update_record()
+    assert region.addresses("inside.example.com") is None
+    assert region.addresses() == region.public_ips()
+    [line] = log.lines(message="task without a public address")
+    assert (line["ecs_service"], line["level"]) == ("inside", "WARNING")
+    assert "assignPublicIp" in line["reason"]
+
+
+def test_a_tag_in_capitals_with_a_dot_at_its_end_names_the_same_record(region: Region) -> None:
+    running(region, host_name="App.Example.COM.")
+    region.update_record()
+    region.update_record()
+    assert region.addresses() == region.public_ips()
+    assert region.changes() == ["ChangeResourceRecordSets"]
+
+
+def test_another_ttl_is_written(region: Region) -> None:
+    published(region)
+    region.update_record(TTL_SECONDS="60")
+    region.update_record(TTL_SECONDS="60")
+    assert region.changes() == ["ChangeResourceRecordSets"]
+
+
+# Nothing runs
+
+
+def test_no_running_task_keeps_the_record(region: Region, log: Log) -> None:
+    published(region)
+    record = region.addresses()
+    crash(region)
+    region.update_record()
+    assert region.addresses() == record
+    assert "a missing name would be remembered" in log.reasons(message="keep")
+
+
+def test_a_service_scaled_to_0_loses_its_record_and_the_note(
+    region: Region, log: Log, capsys: pytest.CaptureFixture[str]
+) -> None:
+    published(region)
+    capsys.readouterr()
+    region.scale(0)
+    region.wait(5)
+    region.update_record(region.task_event("DEACTIVATING"))
+    assert region.records() == {}
+    assert region.changes() == ["ChangeResourceRecordSets"]
+    assert "desired count is 0" in log.reasons(message="delete")
+    assert metrics(capsys) == ["RecordsDeleted"]
+
+
+def test_a_service_scaled_up_again_gets_its_record_back(region: Region) -> None:
+    published(region)
+    region.scale(0)
+    region.wait(CALM_SECONDS)
+    region.update_record()
+    region.scale(1)
+    region.wait(CALM_SECONDS)
+    region.update_record()
+    assert region.addresses() == region.public_ips()
+
+
+def test_a_deleted_service_loses_its_record(region: Region) -> None:
+    published(region)
+    region.ecs.delete_service(cluster="lab", service="app", force=True)
+    region.wait(CALM_SECONDS)
+    region.update_record(region.task_event("STOPPED"))
+    assert region.records() == {}
+
+
+def test_a_service_that_is_forgotten_is_no_error(region: Region, log: Log) -> None:
+    running(region)
+    event = region.task_event("RUNNING")
+    event["detail"]["group"] = "service:other"
+    region.update_record(event)
+    assert region.changes() == []
+    assert log.messages(message="failed") == []
+
+
+# Somebody else's record
+
+
+@pytest.mark.parametrize(
+    ("record_type", "settings", "said"),
+    [
+        ("A", {}, "has an A record, but no TXT record"),
+        ("CNAME", {"TTL": 10, "ResourceRecords": [{"Value": "other.example.org"}]}, "is a CNAME"),
+        (
+            "A",
+            {
+                "AliasTarget": {
+                    "HostedZoneId": "Z35SXDOTRQ7X7K",
+                    "DNSName": "lb.example.org",
+                    "EvaluateTargetHealth": False,
+                }
+            },
+            "is an alias",
+        ),
+        (
+            "A",
+            {"SetIdentifier": "a", "Weight": 1, "TTL": 10, "ResourceRecords": [{"Value": STRANGER}]},
+            "is a record with a routing policy",
+        ),
+    ],
+    ids=["a-record", "cname", "alias", "weighted"],
+)
+@pytest.mark.parametrize("desired", [1, 0])
+def test_a_record_that_is_not_ours_is_refused_and_stays(
+    region: Region,
+    log: Log,
+    capsys: pytest.CaptureFixture[str],
+    record_type: str,
+    settings: Json,
+    said: str,
+    desired: int,
+) -> None:
+    region.upsert(HOST_NAME, record_type, [STRANGER], **settings)
+    before = region.records()
+    running(region, desired=desired)
+    region.update_record()
+    assert region.records() == before
+    assert region.changes() == []
+    [line] = log.lines(message="refuse")
+    assert (line["level"], line["ecs_service"]) == ("WARNING", "app")
+    assert said in line["reason"]
+    assert metrics(capsys) == ["RecordsRefused"]
+
+
+@pytest.mark.parametrize("owner", ["heritage=external-dns", f"pushlive service={service_arn('app-2')}"])
+def test_a_record_that_another_owner_claims_is_refused_and_stays(
+    region: Region, log: Log, owner: str
+) -> None:
+    region.upsert(HOST_NAME, "A", [STRANGER])
+    region.upsert(OWNER, "TXT", [f'"{owner}"'])
+    before = region.records()
+    running(region)
+    region.update_record()
+    assert region.records() == before
+    assert region.changes() == []
+    assert f"says: {owner}" in log.reasons(message="refuse")
+
+
+def test_the_second_service_that_wants_a_name_is_refused(region: Region, log: Log) -> None:
+    published(region)
+    region.run_service("second", host_name=HOST_NAME)
+    region.update_record()
+    assert region.addresses() == region.public_ips("app")
+    assert [line["ecs_service"] for line in log.lines(message="refuse")] == ["second"]
+
+
+def test_records_of_other_names_and_types_are_left(region: Region) -> None:
+    region.upsert("a.app.example.com", "A", [STRANGER])
+    region.upsert("app-2.example.com", "A", [STRANGER])
+    region.upsert(HOST_NAME, "TXT", ['"hello"'])
+    before = region.records()
+    published(region)
+    region.scale(0)
+    region.update_record()
+    assert region.records() == before
+
+
+# Other events
+
+
+def test_a_standalone_task_gets_no_record(region: Region, log: Log) -> None:
+    running(region)
+    event = region.task_event("RUNNING")
+    event["detail"]["group"] = "family:app"
+    region.update_record(event)
+    assert region.wire.calls == []
+    assert "a standalone task (family:app) has no record" in log.reasons(message="ignored")
+
+
+def test_a_task_of_another_cluster_is_ignored(region: Region, log: Log) -> None:
+    running(region)
+    event = region.task_event("RUNNING")
+    event["detail"]["clusterArn"] += "-2"
+    region.update_record(event)
+    assert region.wire.calls == []
+    assert "another cluster" in log.reasons(message="ignored")
+
+
+def test_a_push_changes_no_record(region: Region, log: Log) -> None:
+    region.update_record(region.push("1"))
+    assert region.wire.calls == []
+    assert "a push changes no address" in log.reasons(message="ignored")
+
+
+def test_a_damaged_event_is_an_error_that_names_the_key(region: Region) -> None:
+    running(region)
+    event = region.task_event("RUNNING")
+    del event["detail"]["group"]
+    with pytest.raises(EventError, match="group"):
+        region.update_record(event)
+
+
+# A task that runs and does not answer yet
+
+
+def test_a_slow_starter_is_waited_for_and_published_when_it_answers(region: Region) -> None:
+    published(region)
+    old = region.addresses()
+    deploy(region, "2", Behaviour(listens_after_seconds=20))
+    begun = region.now
+    region.update_record(region.task_event("RUNNING"))
+    assert region.addresses() != old
+    assert region.addresses() == region.public_ips() - (old or set())
+    assert 19 <= region.now - begun <= 21
+
+
+def test_a_first_slow_starter_is_not_published_before_it_answers(region: Region) -> None:
+    region.push("1", behaviour=Behaviour(listens_after_seconds=20))
+    region.create_service(host_name=HOST_NAME)
+    region.wait_until(lambda: bool(region.tasks()))
+    region.update_record()  # the schedule does not wait
+    assert region.addresses() is None
+    region.update_record(region.task_event("RUNNING"))
+    assert region.addresses() == region.public_ips()
+
+
+def test_the_schedule_does_not_wait(region: Region) -> None:
+    running(region, NEVER_LISTENS)
+    begun = region.now
+    region.update_record()
+    assert region.now == begun
+
+
+def test_a_task_that_never_answers_is_waited_for_until_the_deadline_only(region: Region, log: Log) -> None:
+    published(region)
+    old = region.addresses()
+    deploy(region, "2", NEVER_LISTENS)
+    begun = region.now
+    region.update_record(region.task_event("RUNNING"), seconds=30)
+    assert 30 <= region.now - begun <= 31
+    assert region.addresses() == old
+    assert log.messages(ecs_service="app")[-1] == "keep"
+    assert len(log.lines(event_id=log.lines()[-1]["event_id"])) == 1, "one line a decision, not one a look"
+
+
+def test_no_silent_task_no_wait(region: Region) -> None:
+    published(region)
+    crash(region)
+    begun = region.now
+    region.update_record(region.task_event("STOPPING"))
+    assert region.now == begun
+
+
+def test_with_the_probe_switched_off_running_counts(region: Region) -> None:
+    running(region, NEVER_LISTENS)
+    region.update_record(region.task_event("RUNNING"), PROBE="false")
+    assert region.addresses() == region.public_ips()
+    assert region.probed == []
+
+
+def test_a_stale_address_makes_way_for_a_task_that_only_runs(region: Region, log: Log) -> None:
+    published(region)
+    crash(region)
+    region.push("2", behaviour=NEVER_LISTENS)
+    region.update_service(forceNewDeployment=True)
+    region.wait(CALM_SECONDS)
+    region.update_record()
+    assert region.addresses() == region.public_ips()
+    assert "may be a stranger's" in log.reasons(message="write")
+
+
+def test_a_task_is_published_only_when_its_health_check_says_so(region: Region) -> None:
+    region.push("1", behaviour=Behaviour(healthy_after_seconds=12))
+    region.create_service(host_name=HOST_NAME, health_check=True)
+    region.wait_until(lambda: bool(region.tasks()))
+    assert region.tasks()[0]["healthStatus"] == "UNKNOWN"
+    region.update_record()
+    assert (region.addresses(), region.probed) == (None, [])
+    region.update_record(region.task_event("RUNNING"))
+    assert region.tasks()[0]["healthStatus"] == "HEALTHY"
+    assert region.addresses() == region.public_ips()
+
+
+def test_an_unhealthy_task_leaves_the_record(region: Region) -> None:
+    region.push("1", behaviour=Behaviour(unhealthy_after_seconds=400))
+    region.run_service(host_name=HOST_NAME, health_check=True, desired=2)
+    region.update_record()
+    old = region.addresses()
+    region.wait_until(lambda: any(task["healthStatus"] == "UNHEALTHY" for task in region.tasks()))
+    region.update_record()
+    assert region.addresses() == old, "no task is healthy: keep the name"
+    region.wait_until(lambda: any(task["healthStatus"] == "HEALTHY" for task in region.tasks()))
+    region.update_record()
+    healthy = [task["taskArn"] for task in region.tasks() if task["healthStatus"] == "HEALTHY"]
+    assert region.addresses() == {region.model.engine.tasks[arn].interface.public_ip for arn in healthy}
+
+
+# Others at work at the same time
+
+
+def test_another_run_that_wrote_meanwhile_is_not_undone(region: Region) -> None:
+    """The outer run read before the new task answered; the inner one writes what is true since."""
+    running(region)
+    old = region.public_ips()
+    event = region.task_event("RUNNING")
+
+    def deploy_and_update() -> None:
+        deploy(region, "2")
+        region.update_record(region.task_event("RUNNING"))
+
+    region.before("ChangeResourceRecordSets", deploy_and_update)
+    region.update_record(event)
+    assert region.addresses() == region.public_ips() - old
+    assert len(region.changes()) == 2
+
+
+def test_a_record_that_somebody_changed_meanwhile_is_read_again_and_put_right(region: Region) -> None:
+    published(region)
+    crash(region)
+    region.wait(CALM_SECONDS)
+    region.before("ChangeResourceRecordSets", lambda: region.upsert(HOST_NAME, "A", [STRANGER]))
+    region.update_record()
+    assert region.addresses() == region.public_ips()
+    assert region.changes() == ["ChangeResourceRecordSets"] * 2
+
+
+def test_a_record_that_somebody_else_made_meanwhile_is_refused_and_stays(region: Region, log: Log) -> None:
+    running(region)
+    region.before("ChangeResourceRecordSets", lambda: region.upsert(HOST_NAME, "A", [STRANGER]))
+    region.update_record()
+    assert region.addresses() == {STRANGER}
+    assert len(log.lines(message="refuse")) == 1
+
+
+def test_a_task_that_came_while_the_record_was_written_is_added_by_the_same_run(region: Region) -> None:
+    running(region)
+
+    def scale_up() -> None:
+        region.scale(2)
+        region.wait_until(lambda: len(region.tasks()) == 2)
+
+    region.before("ChangeResourceRecordSets", scale_up)
+    region.update_record()
+    assert region.addresses() == region.public_ips()
+    assert len(region.public_ips()) == 2
+
+
+def test_a_race_lost_again_and_again_is_raised(region: Region, log: Log) -> None:
+    published(region)
+    crash(region)
+    region.wait(CALM_SECONDS)
+    others = iter(range(1, 100))
+
+    def change_again() -> None:
+        region.upsert(HOST_NAME, "A", [f"203.0.113.{next(others)}"])
+        region.before("ChangeResourceRecordSets", change_again)
+
+    change_again()
+    with pytest.raises(ExceptionGroup) as raised:
+        region.update_record()
+    assert isinstance(raised.value.exceptions[0], RecordChangedMeanwhileError)
+    assert log.messages(ecs_service="app")[-1] == "failed"
+    assert len(region.changes()) == update_record.app.LOST_RACES
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("host_name", "said"),
+    [
+        ("app.example.org", "but the hosted zone is example.com"),
+        ("app.notexample.com", "but the hosted zone is example.com"),
+        ("under_score.example.com", "not a host name"),
+        ("*.example.com", "not a host name"),
+    ],
+)
+def test_a_name_that_the_zone_cannot_hold_is_named_while_other_services_are_served(
+    region: Region, log: Log, host_name: str, said: str
+) -> None:
+    region.push("1")
+    region.create_service("a", host_name=host_name)
+    region.run_service("b", host_name=HOST_NAME)
+    with pytest.raises(ExceptionGroup, match="1 services could not be served") as raised:
+        region.update_record()
+    assert isinstance(raised.value.exceptions[0], ConfigError)
+    [line] = log.lines(message="failed")
+    assert line["ecs_service"] == "a"
+    assert host_name in line["exception"]
+    assert said in line["exception"]
+    assert region.addresses() == region.public_ips("b")
+
+
+@pytest.mark.parametrize(
+    ("operation", "code"),
+    [
+        ("ChangeResourceRecordSets", "Throttling"),
+        ("ChangeResourceRecordSets", "PriorRequestNotComplete"),
+        ("DescribeTasks", "ThrottlingException"),
+        ("DescribeNetworkInterfaces", "RequestLimitExceeded"),
+    ],
+)
+def test_a_throttled_call_is_tried_again_and_then_raised(region: Region, operation: str, code: str) -> None:
+    running(region)
+    fail(region, operation, code, times=ATTEMPTS + 2)
+    with pytest.raises(ExceptionGroup) as raised:
+        region.update_record()
+    [error] = raised.value.exceptions
+    assert isinstance(error, ClientError)
+    assert error.response["Error"]["Code"] == code
+    assert region.wire.attempts[operation] == ATTEMPTS
+    region.update_record()  # Lambda's next try: two more refusals, and done
+    assert region.addresses() == region.public_ips()
+
+
+@pytest.mark.parametrize(
+    ("operation", "code"),
+    [
+        ("DescribeTaskDefinition", "AccessDeniedException"),
+        ("ListTasks", "AccessDeniedException"),
+        ("DescribeNetworkInterfaces", "UnauthorizedOperation"),
+        ("GetHostedZone", "AccessDenied"),
+        ("ListResourceRecordSets", "AccessDenied"),
+        ("ChangeResourceRecordSets", "AccessDenied"),
+    ],
+)
+def test_a_permission_that_is_missing_is_raised_and_changes_nothing(
+    region: Region, operation: str, code: str
+) -> None:
+    running(region)
+    fail(region, operation, code)
+    with pytest.raises(ExceptionGroup) as raised:
+        region.update_record()
+    [error] = raised.value.exceptions
+    assert isinstance(error, ClientError)
+    assert error.response["Error"]["Code"] == code
+    assert region.records() == {}
+
+
+def test_one_failing_service_does_not_stop_the_rest(region: Region, log: Log) -> None:
+    region.push("1")
+    for name in ("a", "b", "c"):
+        region.create_service(name, host_name=f"{name}.example.com")
+    region.wait(CALM_SECONDS)
+    fail(region, "ListTasks", "AccessDeniedException", containing="'serviceName': 'b'")
+    with pytest.raises(ExceptionGroup):
+        region.update_record()
+    assert [line["ecs_service"] for line in log.lines(message="failed")] == ["b"]
+    for name in ("a", "c"):
+        assert region.addresses(f"{name}.example.com") == region.public_ips(name)
+
+
+# Settings
+
+
+def test_a_dry_run_decides_and_changes_nothing(
+    region: Region, log: Log, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running(region)
+    begun = region.now
+    region.update_record(region.task_event("RUNNING"), DRY_RUN="true")
+    assert (region.records(), region.changes(), region.now) == ({}, [], begun)
+    [line] = log.lines()
+    assert (line["message"], line["dry_run"]) == ("write", True)
+    assert metrics(capsys) == []
+
+
+def handler_env(monkeypatch: pytest.MonkeyPatch, region: Region) -> SimpleNamespace:
+    settings = {"CLUSTER_ARN": CLUSTER_ARN, "REGISTRY": REGISTRY, "HOSTED_ZONE_ID": region.zone_id}
+    for key, value in {**settings, "PROBE": "false"}.items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.setattr("pushlive.aws.client", region.wire.client)
+    return SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
+
+
+def test_the_handler_serves_an_event_with_lambdas_settings(
+    monkeypatch: pytest.MonkeyPatch, region: Region
+) -> None:
+    context = handler_env(monkeypatch, region)
+    running(region)
+    with region.wire.recorded(recording=True):
+        update_record.app.handler(region.task_event("RUNNING"), context)  # type: ignore[arg-type]
+    assert region.addresses() == region.public_ips()
+
+
+@pytest.mark.parametrize("name", ["CLUSTER_ARN", "HOSTED_ZONE_ID"])
+def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch, region: Region, name: str) -> None:
+    context = handler_env(monkeypatch, region)
+    monkeypatch.delenv(name)
+    with pytest.raises(ConfigError, match=name):
+        update_record.app.handler(region.schedule(), context)  # type: ignore[arg-type]
+
+
+# The stack's custom resource
+
+
+def test_the_record_of_a_new_stack_is_answered_and_nothing_is_written(
+    region: Region, cloudformation: CloudFormation
+) -> None:
+    region.update_record(cloudformation.request("Create", "app", HOST_NAME))
+    assert cloudformation.answer == {
+        "Status": "SUCCESS",
+        "Reason": "done",
+        "PhysicalResourceId": HOST_NAME,
+        "StackId": "arn:aws:cloudformation:eu-west-1:123456789012:stack/hello/1",
+        "RequestId": "request-1",
+        "LogicalResourceId": "HostNameRecord",
+    }
+    assert region.changes() == []
+
+
+def delete_request(cloudformation: CloudFormation, host_name: str = HOST_NAME) -> Json:
+    return cloudformation.request("Delete", "app", host_name, PhysicalResourceId=host_name)
+
+
+def test_a_stack_that_goes_takes_the_tag_then_the_record_and_nobody_puts_it_back(
+    region: Region, cloudformation: CloudFormation
+) -> None:
+    published(region)
+    region.update_record(delete_request(cloudformation))
+    assert region.changes() == ["UntagResource", "ChangeResourceRecordSets"]
+    assert region.records() == {}
+    assert cloudformation.answer["Status"] == "SUCCESS"
+    assert cloudformation.answer["PhysicalResourceId"] == HOST_NAME
+    region.update_record(region.task_event("RUNNING"))
+    region.update_record()
+    assert region.records() == {}
+
+
+def test_a_run_that_had_read_the_tag_before_it_went_ends_without_a_record(
+    region: Region, cloudformation: CloudFormation
+) -> None:
+    running(region)
+    region.before("ChangeResourceRecordSets", lambda: region.update_record(delete_request(cloudformation)))
+    region.update_record(region.task_event("RUNNING"))
+    assert region.records() == {}
+
+
+@pytest.mark.parametrize("seconds", [1, CALM_SECONDS, 2 * 3600], ids=["draining", "inactive", "forgotten"])
+def test_a_stack_whose_service_is_gone_already_loses_its_record(
+    region: Region, cloudformation: CloudFormation, seconds: float
+) -> None:
+    published(region)
+    region.ecs.delete_service(cluster="lab", service="app", force=True)
+    region.wait(seconds)
+    region.update_record(delete_request(cloudformation))
+    assert cloudformation.answer["Status"] == "SUCCESS", cloudformation.answer["Reason"]
+    assert region.records() == {}
+
+
+def test_a_stack_without_a_record_goes_as_well(region: Region, cloudformation: CloudFormation) -> None:
+    region.update_record(delete_request(cloudformation))
+    assert cloudformation.answer["Status"] == "SUCCESS"
+
+
+def test_a_stack_that_goes_leaves_somebody_elses_record(
+    region: Region, cloudformation: CloudFormation
+) -> None:
+    region.upsert(HOST_NAME, "A", [STRANGER])
+    running(region)
+    region.update_record(delete_request(cloudformation))
+    assert cloudformation.answer["Status"] == "SUCCESS"
+    assert region.addresses() == {STRANGER}
+
+
+def test_another_host_name_removes_the_old_record_only(
+    region: Region, cloudformation: CloudFormation
+) -> None:
+    published(region)
+    region.tag(hostname="new.example.com")
+    region.update_record()
+    request = cloudformation.request("Update", "app", "new.example.com", PhysicalResourceId=HOST_NAME)
+    region.update_record(request)
+    assert cloudformation.answer["PhysicalResourceId"] == "new.example.com"
+    cloudformation.answers.clear()
+    region.update_record(delete_request(cloudformation))
+    assert cloudformation.answer["Status"] == "SUCCESS"
+    assert set(region.records()) == {("new.example.com", "A"), ("_pushlive.new.example.com", "TXT")}
+    assert "UntagResource" not in region.changes()
+
+
+def test_a_failure_is_answered_with_its_reason(
+    region: Region, cloudformation: CloudFormation, log: Log
+) -> None:
+    published(region)
+    fail(region, "ChangeResourceRecordSets", "AccessDenied")
+    region.update_record(delete_request(cloudformation))
+    assert cloudformation.answer["Status"] == "FAILED"
+    assert cloudformation.answer["Reason"].startswith("ClientError: An error occurred (AccessDenied)")
+    assert log.messages()[-1] == "failed"
+    assert region.addresses() == region.public_ips()
+
+
+def test_a_name_outside_the_zone_fails_the_stack_and_does_not_block_its_removal(
+    region: Region, cloudformation: CloudFormation
+) -> None:
+    """CloudFormation sends Delete after a Create that failed: it must not fail as well."""
+    region.update_record(cloudformation.request("Create", "app", "app.example.org"))
+    assert cloudformation.answer["Status"] == "FAILED"
+    assert "but the hosted zone is example.com" in cloudformation.answer["Reason"]
+    cloudformation.answers.clear()
+    region.update_record(delete_request(cloudformation, "app.example.org"))
+    assert cloudformation.answer["Status"] == "SUCCESS", cloudformation.answer["Reason"]
+
+
+def test_a_dry_run_removes_neither_tag_nor_record(region: Region, cloudformation: CloudFormation) -> None:
+    published(region)
+    region.update_record(delete_request(cloudformation), DRY_RUN="true")
+    assert region.changes() == []
+    assert cloudformation.answer["Status"] == "SUCCESS"
+    assert region.addresses() == region.public_ips()

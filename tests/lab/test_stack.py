@@ -1,0 +1,270 @@
+"""The real template in the lab: sam deploy, pushes over the registry protocol, tasks as processes, DNS."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lab import sam
+from lab.lab import Lab
+from lab.oci import build_index, hello_app_image
+from lab.oci_registry import push_image, push_index
+from lab.resolver import Resolver
+from lab.watch import page, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HOST_NAME = "app.example.com"
+SPEED = 40.0
+
+
+class Stack:
+    """The deployed stack, and what its users do with it."""
+
+    def __init__(self, lab: Lab, build_folder: Path) -> None:
+        self.lab = lab
+        self.build_folder = build_folder
+        zone = lab.client("route53").create_hosted_zone(Name="example.com", CallerReference="test")
+        self.zone_id = zone["HostedZone"]["Id"].rpartition("/")[2]
+        self.ecs = lab.client("ecs")
+        self.parameters = {
+            "HostedZoneId": self.zone_id,
+            "HostName": HOST_NAME,
+            "DrainSeconds": "1",
+            "TtlSeconds": "1",
+        }
+        self.outputs: dict[str, str] = {}
+
+    def deploy(self, template: Path | None = None, **parameters: str) -> None:
+        self.parameters |= parameters
+        self.outputs = sam.deploy(self.lab, self.build_folder, self.parameters, _quiet, template=template)
+
+    @property
+    def repository(self) -> tuple[str, str]:
+        """Registry host and repository name, as the output for `docker push` says."""
+        registry, _, rest = self.outputs["Step3Push"].split()[-1].partition("/")
+        return registry, rest.partition(":")[0]
+
+    def push(self, version: str, tag: str | None = "latest") -> str:
+        return push_image(*self.repository, tag, hello_app_image(version))
+
+    def service(self) -> Any:
+        cluster, name = self.outputs["ClusterName"], self.outputs["ServiceName"]
+        return self.ecs.describe_services(cluster=cluster, services=[name])["services"][0]
+
+    def deployments(self) -> list[Any]:
+        cluster, name = self.outputs["ClusterName"], self.outputs["ServiceName"]
+        return list(self.ecs.list_service_deployments(cluster=cluster, service=name)["serviceDeployments"])
+
+    def is_steady(self, tasks: int) -> bool:
+        service = self.service()
+        states = [deployment["rolloutState"] for deployment in service["deployments"]]
+        return states == ["COMPLETED"] and service["runningCount"] == service["desiredCount"] == tasks
+
+    def page(self, host_name: str = HOST_NAME) -> str:
+        return page(Resolver(self.lab.dns), host_name, 8080)
+
+    def says(self, version: str, host_name: str = HOST_NAME) -> bool:
+        return f"version {version}," in self.page(host_name)
+
+    def record_names(self) -> set[tuple[str, str]]:
+        found = self.lab.client("route53").list_resource_record_sets(HostedZoneId=self.zone_id)
+        return {(r["Name"].rstrip("."), r["Type"]) for r in found["ResourceRecordSets"]} - {
+            ("example.com", "NS"),
+            ("example.com", "SOA"),
+        }
+
+    def log_of(self, function: str) -> list[dict[str, Any]]:
+        """The function's own log lines."""
+        logs = self.lab.client("logs")
+        groups = [g["logGroupName"] for g in logs.describe_log_groups()["logGroups"]]
+        return [
+            json.loads(event["message"])
+            for group in groups
+            if group.endswith(f"{function}Logs")
+            for event in logs.filter_log_events(logGroupName=group)["events"]
+            if event["message"].startswith('{"level"')
+        ]
+
+
+def _quiet(_line: str) -> None:
+    """sam's output is shown when it fails."""
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("lab")
+    sam.build(folder / "build", _quiet)
+    with Lab(folder, speed=SPEED) as lab:
+        deployed = Stack(lab, folder / "build")
+        deployed.deploy()
+        yield deployed
+
+
+@pytest.fixture(scope="module")
+def live(stack: Stack) -> Stack:
+    """The stack after its first push."""
+    assert stack.service()["desiredCount"] == 0, "a new service must wait for the first push"
+    stack.push("1")
+    until(lambda: stack.says("1"), "the first version's page")
+    until(lambda: stack.is_steady(1), "the first deployment's end")
+    return stack
+
+
+def test_first_deploy_of_an_empty_repository_succeeds_and_costs_nothing(stack: Stack) -> None:
+    assert stack.service()["desiredCount"] == 0
+    assert stack.lab.ecs.interfaces() == {}
+    assert stack.record_names() == set()
+    reasons = [line["reason"] for line in stack.log_of("RedeployService") if line["message"] == "hold"]
+    assert [reason.partition(" of ")[0] for reason in reasons] == ["waits for the first push"]
+
+
+def test_the_outputs_are_the_next_commands(live: Stack) -> None:
+    registry, repository = live.repository
+    uri = f"{registry}/{repository}:latest"
+    assert live.outputs["Step1Login"].endswith(f"docker login --username AWS --password-stdin {registry}")
+    assert live.outputs["Step2Build"] == f"docker build --platform linux/amd64 -t {uri} hello_app"
+    assert live.outputs["Step3Push"] == f"docker push {uri}"
+    assert live.outputs["Step4Url"] == f"http://{HOST_NAME}:8080/"
+
+
+def test_a_push_is_the_deploy(live: Stack) -> None:
+    live.push("2")
+    until(lambda: live.says("2"), "the second version's page")
+    until(lambda: live.is_steady(1), "its deployment's end")
+    assert live.record_names() == {(HOST_NAME, "A"), (f"_pushlive.{HOST_NAME}", "TXT")}
+
+
+def test_another_tag_and_an_untagged_manifest_deploy_nothing(live: Stack) -> None:
+    before = len(live.deployments())
+    live.push("other", tag="other")
+    live.push("child", tag=None)
+    until(
+        lambda: any("uses another image" in line["reason"] for line in live.log_of("RedeployService")),
+        "the push of the other tag to be looked at",
+    )
+    assert len(live.deployments()) == before
+
+
+def test_a_multi_arch_push_is_one_deployment(live: Stack) -> None:
+    before = len(live.deployments())
+    images = [hello_app_image("multi", target=target) for target in ("linux/amd64", "linux/arm64")]
+    push_index(*live.repository, "latest", build_index(images, attestations=True))
+    until(lambda: live.says("multi"), "the page of the image's own platform")
+    until(lambda: live.is_steady(1), "its deployment's end")
+    for rule in live.lab.delivery.schedules():
+        live.lab.delivery.run_schedule(rule)
+    until(lambda: _looked_at_by_the_schedule(live), "the schedule's decision")
+    assert len(live.deployments()) == before + 1
+
+
+def _looked_at_by_the_schedule(stack: Stack) -> bool:
+    schedules = {p.event["id"] for p in stack.lab.delivery.history if p.event["source"] == "aws.events"}
+    newest = max(stack.deployments(), key=lambda d: d["createdAt"])["createdAt"]
+    return any(
+        line["event_id"] in schedules and line["timestamp"][:19] > f"{newest:%Y-%m-%d %H:%M:%S}"
+        for line in stack.log_of("RedeployService")
+    )
+
+
+def test_no_stack_update_sets_the_live_desired_count_back(live: Stack) -> None:
+    cluster, name = live.outputs["ClusterName"], live.outputs["ServiceName"]
+    live.ecs.update_service(cluster=cluster, service=name, desiredCount=3)
+    until(lambda: live.is_steady(3), "three tasks")
+    until(lambda: len(Resolver(live.lab.dns).resolve(HOST_NAME)) == 3, "three addresses")
+
+    live.deploy(DesiredCount="2")  # a parameter that only a tag uses
+    assert live.is_steady(3)
+
+    built = (live.build_folder / "template.yaml").read_text()
+    edited = live.build_folder / "edited.yaml"  # beside the artefacts that it names
+    assert "MaximumPercent: 200" in built
+    edited.write_text(built.replace("MaximumPercent: 200", "MaximumPercent: 150"))
+    live.deploy(template=edited)
+    assert live.service()["deploymentConfiguration"]["maximumPercent"] == 150
+    assert live.is_steady(3)
+
+    live.deploy(template=edited, ContainerPort="8080", Memory="1024")  # another task definition: a deployment
+    until(lambda: live.is_steady(3), "three tasks of the new task definition")
+    live.ecs.update_service(cluster=cluster, service=name, desiredCount=1)
+    until(lambda: live.is_steady(1), "one task again")
+    until(lambda: len(Resolver(live.lab.dns).resolve(HOST_NAME)) == 1, "one address again")
+
+
+def test_another_host_name_leaves_no_old_record_behind(live: Stack) -> None:
+    live.deploy(HostName="other.example.com")
+    until(lambda: "Hello" in live.page("other.example.com"), "the page under the new name")
+    assert live.record_names() == {("other.example.com", "A"), ("_pushlive.other.example.com", "TXT")}
+    live.deploy(HostName=HOST_NAME)
+    until(lambda: "Hello" in live.page(), "the page under the old name")
+
+
+def test_a_name_that_the_zone_does_not_own_fails_the_update_and_says_so(live: Stack) -> None:
+    with pytest.raises(sam.SamError, match="UPDATE_ROLLBACK_COMPLETE"):
+        live.deploy(HostName="app.example.org")
+    events = live.lab.client("cloudformation").describe_stack_events(StackName=sam.STACK_NAME)["StackEvents"]
+    [reason] = {e["ResourceStatusReason"] for e in events if e.get("ResourceStatus") == "UPDATE_FAILED"}
+    assert "'app.example.org', but the hosted zone is example.com" in reason
+    live.parameters["HostName"] = HOST_NAME
+    until(lambda: "Hello" in live.page(), "the page, as before")
+
+
+def test_a_failed_run_is_retried_and_then_lies_in_the_dead_letter_queue(live: Stack) -> None:
+    functions = live.lab.client("lambda").list_functions()["Functions"]
+    [function] = [f["FunctionName"] for f in functions if "RedeployService" in f["FunctionName"]]
+    event = {"id": "damaged", "detail-type": "ECR Image Action", "source": "aws.ecr"}
+    live.lab.client("lambda").invoke(
+        FunctionName=function, InvocationType="Event", Payload=json.dumps(event).encode()
+    )
+    sqs = live.lab.client("sqs")
+    [queue] = [url for url in sqs.list_queues()["QueueUrls"] if "DeadLetters" in url]
+    message = until(
+        lambda: sqs.receive_message(QueueUrl=queue).get("Messages"), "the event in the dead-letter queue"
+    )[0]
+    letter = json.loads(message["Body"])
+    assert letter["requestPayload"] == event
+    assert letter["requestContext"]["approximateInvokeCount"] == 3
+    assert "region is missing" in json.dumps(letter["responsePayload"])
+
+
+def test_awslogs_brings_the_containers_lines(live: Stack) -> None:
+    logs = live.lab.client("logs")
+
+    def lines() -> list[str]:
+        groups = [g["logGroupName"] for g in logs.describe_log_groups()["logGroups"]]
+        [group] = [name for name in groups if name.endswith("TaskLogs")]
+        return [event["message"] for event in logs.filter_log_events(logGroupName=group)["events"]]
+
+    until(lambda: any('"serving"' in line for line in lines()), "the log line of a starting app")
+
+
+def test_sam_delete_leaves_nothing(live: Stack) -> None:
+    sam.delete(live.lab, _quiet)
+    lab = live.lab
+    assert live.record_names() == set()
+    assert lab.client("ecr").describe_repositories()["repositories"] == []
+    assert lab.client("ecs").list_clusters()["clusterArns"] == []
+    assert lab.client("lambda").list_functions()["Functions"] == []
+    assert lab.client("events").list_rules()["Rules"] == []
+    assert lab.ecs.interfaces() == {}
+    until(lambda: not live.record_names(), "nobody to put the record back", seconds=1)
+
+
+def test_without_a_host_name_a_push_deploys_all_the_same(live: Stack) -> None:
+    live.parameters = {"DrainSeconds": "1"}
+    live.deploy()
+    assert "Step4Url" not in live.outputs
+    assert "describe-network-interfaces" in live.outputs["Step4FindAddress"]
+    live.push("1")
+    until(lambda: live.is_steady(1), "the first push to run")
+    functions = live.lab.client("lambda").list_functions()["Functions"]
+    assert ["RedeployService" in function["FunctionName"] for function in functions] == [True]
+
+
+def test_the_lab_listens_on_loopback_only(stack: Stack) -> None:
+    assert stack.lab.endpoint.startswith("http://127.0.0.1:")
+    assert stack.lab.dns[0] == "127.0.0.1"
