@@ -53,7 +53,7 @@ class Edge:
             await self._inner(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        target = headers.get(b"x-amz-target", b"")
+        target, scope_of_signature = headers.get(b"x-amz-target", b""), headers.get(b"authorization", b"")
         manifest = MANIFEST_PATH.fullmatch(scope["path"]) if scope["method"] == "PUT" else None
         if target.startswith(ECS):
             await self._answer_ecs(target.removeprefix(ECS).decode(), await _body(receive), send)
@@ -64,39 +64,29 @@ class Edge:
             metadata = self._ecs.metadata(task_id)
             await _answer(send, 200 if metadata else 404, b"application/json", json.dumps(metadata).encode())
         elif manifest:
-            status, answer_headers, _ = await self._relay(scope, await _body(receive), send)
-            if status == 201:  # noqa: PLR2004 - created
-                reference, digest = manifest["reference"], answer_headers[b"docker-content-digest"].decode()
-                tag = "" if reference.startswith("sha256:") else reference
-                media_type = headers.get(b"content-type", b"").decode()
-                self._on_image(manifest["repository"], tag, digest, media_type, "PUSH")
-        elif b"/ec2/aws4_request" in headers.get(b"authorization", b""):
-            body = await _body(receive)
-            form = dict(parse_qsl(body.decode()))
-            if form.get("Action") == "DescribeNetworkInterfaces":
-                status, text = network_interfaces.described(self._ecs.interfaces(), form)
-                await _answer(send, status, b"text/xml", text.encode())
-            else:
-                await self._inner(scope, _replay(body), send)
-        elif b"/cloudformation/aws4_request" in headers.get(b"authorization", b""):
-            body = await _body(receive)
-            if b"Action=DeleteStack&" in body:
-                await self._inner(scope, _replay(body), _nowhere)
-                await self._until_stack_is_gone(scope, body)
-            await self._inner(scope, _replay(body), send)
+            await self._take_manifest(manifest["repository"], manifest["reference"], scope, receive, send)
+        elif b"/ec2/aws4_request" in scope_of_signature:
+            await self._answer_ec2(scope, receive, send)
+        elif b"/cloudformation/aws4_request" in scope_of_signature:
+            await self._answer_cloudformation(scope, receive, send)
         else:
             await self._inner(scope, receive, send)
 
-    async def _until_stack_is_gone(self, scope: Message, body: bytes) -> None:
-        """Wait, for less than a client waits for an answer."""
+    async def _answer_cloudformation(self, scope: Message, receive: Receive, send: Send) -> None:
+        body = await _body(receive)
+        if b"Action=DeleteStack&" not in body:
+            await self._inner(scope, _replay(body), send)
+            return
+        status, headers, content = await self._relay(scope, body, None)
         ask = body.replace(b"Action=DeleteStack&", b"Action=DescribeStacks&")
         length = (b"content-length", str(len(ask)).encode())
-        headers = [pair for pair in scope["headers"] if pair[0] != b"content-length"]
-        for _ in range(DELETE_LOOKS):
-            status, _, content = await self._relay({**scope, "headers": [*headers, length]}, ask, None)
-            if status != 200 or b"DELETE_IN_PROGRESS" not in content:  # noqa: PLR2004 - OK
-                return
+        others = [pair for pair in scope["headers"] if pair[0] != b"content-length"]
+        for _ in range(DELETE_LOOKS):  # for less than a client waits for an answer
+            found, _, stack = await self._relay({**scope, "headers": [*others, length]}, ask, None)
+            if found != 200 or b"DELETE_FAILED" in stack:  # noqa: PLR2004 - OK
+                break
             await asyncio.sleep(DELETE_LOOK_SECONDS)
+        await _answer(send, status, headers.get(b"content-type", b"text/xml"), content)
 
     async def _answer_ecs(self, operation: str, body: bytes, send: Send) -> None:
         try:
@@ -104,6 +94,24 @@ class Edge:
         except EcsError as error:
             status, answer = 400, {"__type": error.code, "message": error.message}
         await _answer(send, status, b"application/x-amz-json-1.1", json.dumps(answer).encode())
+
+    async def _take_manifest(
+        self, repository: str, reference: str, scope: Message, receive: Receive, send: Send
+    ) -> None:
+        status, headers, _ = await self._relay(scope, await _body(receive), send)
+        if status == 201:  # noqa: PLR2004 - created
+            tag = "" if reference.startswith("sha256:") else reference
+            media_type = dict(scope["headers"]).get(b"content-type", b"").decode()
+            self._on_image(repository, tag, headers[b"docker-content-digest"].decode(), media_type, "PUSH")
+
+    async def _answer_ec2(self, scope: Message, receive: Receive, send: Send) -> None:
+        body = await _body(receive)
+        form = dict(parse_qsl(body.decode()))
+        if form.get("Action") == "DescribeNetworkInterfaces":
+            status, text = network_interfaces.described(self._ecs.interfaces(), form)
+            await _answer(send, status, b"text/xml", text.encode())
+        else:
+            await self._inner(scope, _replay(body), send)
 
     async def _answer_ecr(self, operation: str, scope: Message, receive: Receive, send: Send) -> None:
         body = await _body(receive)
@@ -158,10 +166,6 @@ class Edge:
 
         await self._inner(scope, _replay(body), listen)
         return status, headers, content
-
-
-async def _nowhere(message: Message) -> None:
-    """Take an answer that nobody waits for."""
 
 
 async def _body(receive: Receive) -> bytes:

@@ -211,11 +211,12 @@ def test_the_same_image_pushed_again_is_already_live(region: Region, log: Log) -
     assert "already live" in log.reasons(ecs_service="app")
 
 
-def test_an_older_image_tagged_again_is_deployed(region: Region) -> None:
+def test_an_older_image_tagged_again_is_deployed_once(region: Region) -> None:
     running(region)
     region.redeploy(region.push("2"))
     region.wait(300)
     back = region.push("1")
+    region.redeploy(back)
     region.redeploy(back)
     region.wait(300)
     region.redeploy()
@@ -312,7 +313,7 @@ def test_more_services_than_one_page_lists_are_all_looked_at(region: Region) -> 
     region.run_service("app")
     region.redeploy(region.push("2"))
     assert [call["service"] for call in region.calls("UpdateService")] == ["app"]
-    assert len(region.calls("ListServices")) >= 1
+    assert len(region.calls("ListServices")) == 2
     assert sum(len(call["services"]) for call in region.calls("DescribeServices")) == 105
 
 

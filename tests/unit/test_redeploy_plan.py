@@ -405,10 +405,11 @@ ROWS = [
         service(images=(image(OLD, -7200),), running_digests=({APP: NEW},)), SCHEDULE, LEAVE, "carried by",
     ),
     row(
-        "late-event-of-a-digest-that-lost-the-tag-is-judged-by-what-the-tag-names",
+        "late-event-of-a-digest-that-lost-the-tag-says-nothing-about-the-one-that-has-it",
         service(
             images=(image(NEW, -100),),
-            deployments=(deployment(-90, NEW, "IN_PROGRESS"), BEFORE),
+            deployments=(deployment(-90, UNKNOWN), BEFORE),
+            running_digests=({APP: UNKNOWN},),
         ),
         Image(APP, OLD, PUSHED_AT), LEAVE, "carried by",
     ),

@@ -1,0 +1,237 @@
+"""What the roles may do: all that the code calls, and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.template.aws_calls import UnknownCallError, actions_of, services_made
+from tests.template.stack import ROOT, Json, Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LAYER = ROOT / "layers" / "pushlive" / "pushlive"
+FUNCTIONS = {
+    "RedeployService": ROOT / "functions" / "redeploy_service" / "app.py",
+    "UpdateRecord": ROOT / "functions" / "update_record" / "app.py",
+}
+
+# Lambda itself uses these, with the function's role: no line of the code calls them.
+USED_BY_LAMBDA = {
+    "logs:CreateLogStream": "Lambda writes what the function prints",
+    "logs:PutLogEvents": "Lambda writes what the function prints",
+    "sqs:SendMessage": "Lambda's on-failure destination: an event that failed three times",
+}
+
+# Each grant that is not of one resource, and why there is no narrower one.
+ANY_RESOURCE = {
+    ("TaskExecutionRole", "ecr:GetAuthorizationToken"): "the token is the account's",
+    ("RedeployServiceRole", "ecs:ListServices"): "a list has no resource; the condition names the cluster",
+    ("RedeployServiceRole", "ecs:ListTasks"): "a list has no resource; the condition names the cluster",
+    ("RedeployServiceRole", "ecs:DescribeTaskDefinition"): "IAM knows no resource for it; it only reads",
+    ("UpdateRecordRole", "ecs:ListServices"): "a list has no resource; the condition names the cluster",
+    ("UpdateRecordRole", "ecs:ListTasks"): "a list has no resource; the condition names the cluster",
+    ("UpdateRecordRole", "ecs:DescribeTaskDefinition"): "IAM knows no resource for it; it only reads",
+    ("UpdateRecordRole", "ec2:DescribeNetworkInterfaces"): "IAM knows no resource for it; it only reads",
+}
+
+# The grants that change something of AWS, and what narrows each beyond its resource.
+CHANGES = {
+    ("RedeployServiceRole", "ecs:UpdateService"): "aws:ResourceTag/pushlive:redeploy",
+    ("UpdateRecordRole", "ecs:UntagResource"): "aws:TagKeys",
+    ("UpdateRecordRole", "route53:ChangeResourceRecordSets"): (
+        "route53:ChangeResourceRecordSetsNormalizedRecordNames"
+    ),
+}
+READING = ("Describe", "List", "Get", "BatchGet", "BatchCheck")
+
+
+def as_list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def statements(stack: Stack) -> Iterator[tuple[str, Json]]:
+    """Each role with each statement of its policies, in place or attached."""
+    for role, properties in stack.of_type("AWS::IAM::Role").items():
+        for policy in properties.get("Policies", []):
+            for statement in policy["PolicyDocument"]["Statement"]:
+                yield role, statement
+    for properties in stack.of_type("AWS::IAM::ManagedPolicy").values():
+        for role in properties["Roles"]:
+            for statement in properties["PolicyDocument"]["Statement"]:
+                yield role["Ref"], statement
+
+
+def grants(stack: Stack) -> dict[tuple[str, str], list[Json]]:
+    """Role and action to the statements that grant it."""
+    granted: dict[tuple[str, str], list[Json]] = {}
+    for role, statement in statements(stack):
+        for action in as_list(statement["Action"]):
+            granted.setdefault((role, action), []).append(statement)
+    return granted
+
+
+def role_of(stack: Stack, function: str) -> str:
+    [role, attribute] = stack.resources[function]["Properties"]["Role"]["Fn::GetAtt"]
+    assert attribute == "Arn"
+    return str(role)
+
+
+def granted_actions(stack: Stack, function: str) -> set[str]:
+    return {action for role, action in grants(stack) if role == role_of(stack, function)}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_each_call_of_the_code_is_granted(stack: Stack, function: str) -> None:
+    assert actions_of(FUNCTIONS[function], LAYER) - granted_actions(stack, function) == set()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_each_grant_is_called_by_the_code(stack: Stack, function: str) -> None:
+    unused = granted_actions(stack, function) - actions_of(FUNCTIONS[function], LAYER)
+    assert unused == set(USED_BY_LAMBDA)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_function_calls_each_service_that_it_makes_a_client_of(function: str) -> None:
+    called = {action.split(":")[0] for action in actions_of(FUNCTIONS[function], LAYER)}
+    assert called == services_made(FUNCTIONS[function])
+
+
+def test_all_functions_of_the_template_are_looked_at(stack: Stack) -> None:
+    assert set(stack.of_type("AWS::Lambda::Function")) == set(FUNCTIONS)
+
+
+def test_no_two_functions_share_a_role(stack: Stack) -> None:
+    roles = [role_of(stack, function) for function in FUNCTIONS]
+    assert len(set(roles)) == len(roles)
+
+
+def test_grants_of_any_resource_are_those_with_a_reason(stack: Stack) -> None:
+    wide = {
+        key
+        for key, granting in grants(stack).items()
+        if any("*" in as_list(statement["Resource"]) for statement in granting)
+    }
+    assert wide == set(ANY_RESOURCE)
+
+
+@pytest.mark.parametrize(
+    ("role", "action"), [key for key, reason in ANY_RESOURCE.items() if "the condition" in reason]
+)
+def test_lists_are_of_our_cluster_only(stack: Stack, role: str, action: str) -> None:
+    [statement] = grants(stack)[role, action]
+    assert statement["Condition"] == {"ArnEquals": {"ecs:cluster": {"Fn::GetAtt": ["Cluster", "Arn"]}}}
+
+
+def test_grants_name_each_action_in_full(stack: Stack) -> None:
+    assert [key for key in grants(stack) if "*" in key[1]] == []
+
+
+def test_grants_only_allow_what_they_name(stack: Stack) -> None:
+    """NotAction, NotResource and Deny turn a policy into something these tests do not read."""
+    keys = {key for _, statement in statements(stack) for key in statement}
+    effects = {statement["Effect"] for _, statement in statements(stack)}
+    assert keys <= {"Effect", "Action", "Resource", "Condition"}
+    assert effects == {"Allow"}
+
+
+def test_functions_may_change_only_what_a_condition_narrows(stack: Stack) -> None:
+    roles = {role_of(stack, function) for function in FUNCTIONS}
+    changing = {
+        (role, action): granting
+        for (role, action), granting in grants(stack).items()
+        if role in roles and action not in USED_BY_LAMBDA and not action.split(":")[1].startswith(READING)
+    }
+    assert set(changing) == set(CHANGES)
+    for key, granting in changing.items():
+        for statement in granting:
+            conditions = {name for test in statement["Condition"].values() for name in test}
+            assert CHANGES[key] in conditions, key
+
+
+def test_record_policy_is_of_two_names_two_types_and_two_actions(stack: Stack) -> None:
+    [statement] = grants(stack)["UpdateRecordRole", "route53:ChangeResourceRecordSets"]
+    assert statement["Condition"] == {
+        "ForAllValues:StringEquals": {
+            "route53:ChangeResourceRecordSetsNormalizedRecordNames": [
+                {"Ref": "HostName"},
+                {"Fn::Sub": "_pushlive.${HostName}"},
+            ],
+            "route53:ChangeResourceRecordSetsRecordTypes": ["A", "TXT"],
+            "route53:ChangeResourceRecordSetsActions": ["CREATE", "DELETE"],
+        }
+    }
+
+
+def test_no_role_has_a_policy_of_somebody_else(stack: Stack) -> None:
+    for role, properties in stack.of_type("AWS::IAM::Role").items():
+        assert "ManagedPolicyArns" not in properties, role
+
+
+def test_application_may_do_nothing_until_somebody_says_so(stack: Stack) -> None:
+    assert [action for role, action in grants(stack) if role == "TaskRole"] == []
+
+
+# The reader of the source itself: what it cannot read must fail, not pass by.
+
+HEAD = "from mypy_boto3_ecs import ECSClient\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "calls"),
+    [
+        pytest.param(
+            "def f(client: ECSClient): client.list_tasks()", {"ecs:ListTasks"}, id="method-of-an-argument"
+        ),
+        pytest.param(
+            "class A:\n ecs_client: ECSClient\n def f(self): self.ecs_client.update_service()",
+            {"ecs:UpdateService"},
+            id="method-of-an-attribute",
+        ),
+        pytest.param(
+            "def f(client: ECSClient): client.get_paginator('list_services')",
+            {"ecs:ListServices"},
+            id="paginator",
+        ),
+        pytest.param("def f(client: ECSClient): client.exceptions.X", set(), id="exceptions-are-no-call"),
+    ],
+)
+def test_calls_are_read_from_the_source(tmp_path: Path, source: str, calls: set[str]) -> None:
+    app = tmp_path / "app.py"
+    app.write_text(HEAD + source, encoding="utf-8")
+    assert actions_of(app, tmp_path / "no-layer") == calls
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param("def f(other): other.delete_service()", id="client-without-annotation"),
+        pytest.param("def f(other): other.get_paginator('list_tasks')", id="paginator-of-no-known-client"),
+        pytest.param("def f(client: ECSClient): client.get_waiter('x')", id="waiter"),
+        pytest.param("def f(client: ECSClient): client.describe_images()", id="method-of-another-service"),
+    ],
+)
+def test_call_that_cannot_be_read_is_an_error(tmp_path: Path, source: str) -> None:
+    app = tmp_path / "app.py"
+    app.write_text(HEAD + source, encoding="utf-8")
+    with pytest.raises(UnknownCallError):
+        actions_of(app, tmp_path / "no-layer")
+
+
+def test_only_the_members_that_a_function_names_count(tmp_path: Path) -> None:
+    layer = tmp_path / "layer"
+    layer.mkdir()
+    (layer / "ecs.py").write_text(
+        HEAD
+        + "def used(client: ECSClient): _inner(client)\n"
+        + "def _inner(client: ECSClient): client.describe_tasks()\n"
+        + "def unused(client: ECSClient): client.delete_service()\n",
+        encoding="utf-8",
+    )
+    app = tmp_path / "app.py"
+    app.write_text("from pushlive import ecs\ndef handler(e, c): ecs.used(1)\n", encoding="utf-8")
+    assert actions_of(app, layer) == {"ecs:DescribeTasks"}

@@ -1,0 +1,218 @@
+"""Which event wakes which function: the rules' patterns, matched as EventBridge does (by moto)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from moto.events.models import EventPattern
+
+from tests.template.stack import ACCOUNT, PARTITION, REGION, ROOT, Json, Stack, fill
+
+EVENTS, CASES = ROOT / "events", ROOT / "tests" / "cases"
+REDEPLOY, RECORD = "RedeployService", "UpdateRecord"
+NOBODY: set[str] = set()
+BOTH = {REDEPLOY, RECORD}
+
+# What each event of events/ wakes in the stack that it comes from.
+OURS = {
+    "push_tagged": {REDEPLOY},
+    "push_untagged_child": NOBODY,
+    "push_untagged_without_key": NOBODY,
+    "push_to_another_repository": NOBODY,
+    "push_multiarch_1_amd64_child": NOBODY,
+    "push_multiarch_2_arm64_child": NOBODY,
+    "push_multiarch_3_attestation_child": NOBODY,
+    "push_multiarch_4_index_tagged": {REDEPLOY},
+    "image_deleted": NOBODY,
+    "image_replicated": NOBODY,
+    "task_provisioning": NOBODY,  # it has no address yet
+    "task_running": {RECORD},
+    "task_running_ipv6": {RECORD},
+    "task_stopping": {RECORD},
+    "task_deprovisioning": {RECORD},
+    "task_stopped": {RECORD},
+    "task_standalone_running": NOBODY,
+    "deployment_in_progress": BOTH,
+    "deployment_completed": BOTH,
+    "deployment_rolled_back": BOTH,
+    "deployment_failed": BOTH,
+    "service_steady_state": {RECORD},
+    "service_task_start_impaired": NOBODY,
+    # These come without a pattern: by the schedules' own rules, and from CloudFormation (see below).
+    "schedule": NOBODY,
+    "stack_creates_record": NOBODY,
+    "stack_renames_record": NOBODY,
+    "stack_deletes_record": NOBODY,
+}
+
+# What each of AWS's samples would wake in a stack of the sample's own account, cluster and repository.
+PUBLISHED = {
+    "ecr_archive": NOBODY,
+    "ecr_delete": NOBODY,
+    "ecr_pull_through_cache": NOBODY,
+    "ecr_push": {REDEPLOY},
+    "ecr_referrer_restore": NOBODY,
+    "ecr_replication_failed": NOBODY,
+    "ecr_replication_success": NOBODY,
+    "ecr_restore": NOBODY,
+    "ecr_scan_basic": NOBODY,
+    "ecr_scan_resource_change": NOBODY,
+    "ecs_deployment_completed": BOTH,
+    "ecs_deployment_failed": BOTH,
+    "ecs_deployment_in_progress": BOTH,
+    "ecs_deployment_in_progress_rollback": BOTH,
+    "ecs_service_action_placement_failure_fargate": NOBODY,
+    "ecs_service_action_steady_state": {RECORD},
+    "ecs_service_action_task_start_impaired": NOBODY,
+    # Standalone tasks, all three ("group": "family:…").
+    "ecs_task_2020_fargate_running": NOBODY,
+    "ecs_task_2025_ec2_running": NOBODY,
+    "ecs_task_2025_fargate_running_guardduty_sidecar": NOBODY,
+}
+
+
+def specification(table: Mapping[str, set[str]]) -> list[object]:
+    return [
+        pytest.param(name, wakes, id=f"{name}-wakes-{'-and-'.join(sorted(wakes)) or 'nobody'}")
+        for name, wakes in table.items()
+    ]
+
+
+def read(folder: Path, name: str) -> Json:
+    event: Json = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    return event
+
+
+def woken(stack: Stack, event: Json, **place: str) -> set[str]:
+    """The functions with a rule whose pattern matches the event, in a stack at that place."""
+    account, region = place.get("account", ACCOUNT), place.get("region", REGION)
+    cluster = place.get("cluster", "pushlive")
+    names = {
+        "AWS::Partition": PARTITION,
+        "AWS::AccountId": account,
+        "AWS::Region": region,
+        "Cluster": cluster,
+        "Cluster.Arn": f"arn:{PARTITION}:ecs:{region}:{account}:cluster/{cluster}",
+        "Repository": place.get("repository", "hello"),
+    }
+    return {
+        target["Arn"]["Fn::GetAtt"][0]
+        for rule in stack.of_type("AWS::Events::Rule").values()
+        if "EventPattern" in rule
+        and EventPattern.load(json.dumps(fill(rule["EventPattern"], names))).matches_event(event)
+        for target in rule["Targets"]
+    }
+
+
+def origin(event: Json) -> dict[str, str]:
+    """The place that a sample comes from."""
+    detail, arns = event["detail"], event["resources"] or [""]
+    service = arns[0].partition(":service/")[2]
+    cluster = detail["clusterArn"].partition("/")[2] if "clusterArn" in detail else service.partition("/")[0]
+    repository = detail.get("repository-name", "my-repository-name")
+    return {
+        "account": event["account"],
+        "region": event["region"],
+        "cluster": cluster or "default",
+        "repository": repository,
+    }
+
+
+@pytest.mark.parametrize(("name", "wakes"), specification(OURS))
+def test_event(stack: Stack, name: str, wakes: set[str]) -> None:
+    assert woken(stack, read(EVENTS, name)) == wakes
+
+
+@pytest.mark.parametrize(("name", "wakes"), specification(PUBLISHED))
+def test_sample_of_aws(stack: Stack, name: str, wakes: set[str]) -> None:
+    event = read(CASES, name)
+    assert woken(stack, event, **origin(event)) == wakes
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_sample_of_another_place_wakes_nobody(stack: Stack, name: str) -> None:
+    assert woken(stack, read(CASES, name)) == NOBODY
+
+
+@pytest.mark.parametrize("name", [name for name, wakes in OURS.items() if RECORD in wakes])
+@pytest.mark.parametrize("cluster", ["other", "push", "pushlive-2"])
+def test_cluster_with_another_name_wakes_nobody(stack: Stack, name: str, cluster: str) -> None:
+    assert woken(stack, read(EVENTS, name), cluster=cluster) == NOBODY
+
+
+@pytest.mark.parametrize("repository", ["hell", "hello-2", "team/hello", "HELLO"])
+def test_repository_with_another_name_wakes_nobody(stack: Stack, repository: str) -> None:
+    assert woken(stack, read(EVENTS, "push_tagged"), repository=repository) == NOBODY
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("result", "FAILURE"), ("action-type", "DELETE"), ("image-tag", "")]
+)
+def test_push_is_told_by_each_of_its_keys(stack: Stack, key: str, value: str) -> None:
+    event = read(EVENTS, "push_tagged")
+    event["detail"][key] = value
+    assert woken(stack, event) == NOBODY
+
+
+def test_any_tag_wakes_because_any_service_of_the_cluster_may_run_it(stack: Stack) -> None:
+    event = read(EVENTS, "push_tagged")
+    event["detail"]["image-tag"] = "1.2.3-rc.1_a"
+    assert woken(stack, event) == {REDEPLOY}
+
+
+def test_tables_name_every_file() -> None:
+    assert set(OURS) == {path.stem for path in EVENTS.glob("*.json")}
+    assert set(PUBLISHED) == {path.stem for path in CASES.glob("*.json")}
+
+
+@pytest.mark.parametrize("function", [REDEPLOY, RECORD])
+def test_schedule_wakes_each_function_every_five_minutes(stack: Stack, function: str) -> None:
+    schedules = [
+        rule["ScheduleExpression"]
+        for rule in stack.of_type("AWS::Events::Rule").values()
+        if "ScheduleExpression" in rule
+        and rule["Targets"][0]["Arn"] == {"Fn::GetAtt": [function, "Arn"]}
+        and rule.get("State", "ENABLED") == "ENABLED"
+    ]
+    assert schedules == ["rate(5 minutes)"]
+
+
+def test_stack_request_wakes_update_record(stack: Stack) -> None:
+    record = stack.of_type("Custom::HostNameRecord")
+    assert [each["ServiceToken"] for each in record.values()] == [{"Fn::GetAtt": [RECORD, "Arn"]}]
+
+
+def test_without_a_host_name_nothing_wakes_update_record(nameless_stack: Stack) -> None:
+    woken_by = {name: woken(nameless_stack, read(EVENTS, name)) for name in OURS}
+    assert woken_by == {name: wakes - {RECORD} for name, wakes in OURS.items()}
+
+
+def test_each_rule_may_invoke_its_function(stack: Stack) -> None:
+    may = [
+        (permission["SourceArn"]["Fn::GetAtt"][0], permission["FunctionName"]["Ref"])
+        for permission in stack.of_type("AWS::Lambda::Permission").values()
+        if (permission["Principal"], permission["Action"])
+        == ("events.amazonaws.com", "lambda:InvokeFunction")
+    ]
+    does = [
+        (name, target["Arn"]["Fn::GetAtt"][0])
+        for name, rule in stack.of_type("AWS::Events::Rule").items()
+        for target in rule["Targets"]
+    ]
+    assert sorted(may) == sorted(does)
+
+
+def test_event_that_cannot_be_delivered_is_tried_again_and_then_kept(stack: Stack) -> None:
+    """A lost run of a schedule is made up for by the next one, so only the other rules keep theirs."""
+    rules = stack.of_type("AWS::Events::Rule")
+    kept = {
+        name
+        for name, rule in rules.items()
+        for target in rule["Targets"]
+        if target.get("DeadLetterConfig") == {"Arn": {"Fn::GetAtt": ["DeadLetters", "Arn"]}}
+        and target["RetryPolicy"]["MaximumRetryAttempts"] > 0
+    }
+    assert kept == {name for name, rule in rules.items() if "EventPattern" in rule}

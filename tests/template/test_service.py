@@ -1,0 +1,175 @@
+"""The ECS service and what must be there before and after it: promises that only the template can keep."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.template.stack import HOST_NAME, HOSTED_ZONE_ID, Json, Stack, names_in
+
+
+@pytest.fixture
+def service(stack: Stack) -> Json:
+    found: Json = stack.resources["Service"]
+    return found
+
+
+@pytest.fixture
+def container(stack: Stack) -> Json:
+    [definition] = stack.of_type("AWS::ECS::TaskDefinition").values()
+    return next(each for each in definition["ContainerDefinitions"] if each["Name"] == "app")
+
+
+def depends_on(stack: Stack, name: str) -> set[str]:
+    """All resources that CloudFormation makes before `name`, and deletes after it."""
+    before: set[str] = set()
+    todo = [name]
+    while todo:
+        each = stack.resources[todo.pop()]
+        written = each.get("DependsOn", [])
+        named = {written} if isinstance(written, str) else set(written)
+        new = ((names_in(each) | named) & set(stack.resources)) - before
+        before |= new
+        todo += new
+    return before
+
+
+def test_stack_never_sets_the_live_desired_count(stack: Stack) -> None:
+    services = stack.of_type("AWS::ECS::Service")
+    assert set(services) == {"Service"}
+    assert "DesiredCount" not in services["Service"]
+
+
+@pytest.mark.parametrize(
+    "needed",
+    [
+        "RedeployServiceOnDeploymentChange",
+        "RedeployServiceOnDeploymentChangePermission",
+        "RedeployService",
+        "RedeployServiceRole",
+        "DefaultRoute",
+        "RouteOfSubnetA",
+        "RouteOfSubnetB",
+        "TaskExecutionRole",
+        "TaskLogs",
+        "Repository",
+    ],
+)
+def test_service_waits_for(stack: Stack, needed: str) -> None:
+    assert needed in depends_on(stack, "Service")
+
+
+@pytest.mark.parametrize(
+    "kept", ["UpdateRecord", "UpdateRecordRole", "RecordPolicy", "UpdateRecordLogs", "Service", "PushliveLayer"]
+)
+def test_record_goes_before(stack: Stack, kept: str) -> None:
+    """Deletion runs the other way round: the record's end needs these."""
+    before = depends_on(stack, "HostNameRecord")
+    assert any(name.startswith(kept) for name in before)
+
+
+def test_bad_image_is_rolled_back_and_the_old_task_stays_until_then(service: Json) -> None:
+    deployment = service["Properties"]["DeploymentConfiguration"]
+    assert deployment["DeploymentCircuitBreaker"] == {"Enable": True, "Rollback": True}
+    assert (deployment["MinimumHealthyPercent"], deployment["MaximumPercent"]) == (100, 200)
+
+
+def test_task_has_a_public_address_in_two_zones(stack: Stack, service: Json) -> None:
+    network = service["Properties"]["NetworkConfiguration"]["AwsvpcConfiguration"]
+    assert network["AssignPublicIp"] == "ENABLED"
+    subnets = [stack.resources[subnet["Ref"]]["Properties"] for subnet in network["Subnets"]]
+    zones = [json.dumps(subnet["AvailabilityZone"]) for subnet in subnets]
+    assert len(set(zones)) == len(zones) == 2
+
+
+def test_only_the_container_port_is_open(stack: Stack) -> None:
+    [group] = stack.of_type("AWS::EC2::SecurityGroup").values()
+    [rule] = group["SecurityGroupIngress"]
+    port = {"Ref": "ContainerPort"}
+    assert (rule["FromPort"], rule["ToPort"], rule["CidrIp"]) == (port, port, {"Ref": "AllowedCidr"})
+
+
+def tags(stack: Stack) -> dict[str, Any]:
+    return {tag["Key"]: tag["Value"] for tag in stack.resources["Service"]["Properties"]["Tags"]}
+
+
+def test_service_says_by_its_tags_what_it_wants(stack: Stack, nameless_stack: Stack) -> None:
+    wanted = {"pushlive:redeploy": "on-push", "pushlive:desired-count": {"Ref": "DesiredCount"}}
+    assert tags(nameless_stack) == wanted
+    assert tags(stack) == wanted | {"pushlive:hostname": {"Ref": "HostName"}}
+
+
+def test_task_names_the_tag_that_is_pushed(container: Json) -> None:
+    assert container["Image"] == {"Fn::Sub": "${Repository.RepositoryUri}:${ImageTag}"}
+
+
+def test_tag_can_move_and_the_repository_goes_with_the_stack(stack: Stack) -> None:
+    [repository] = stack.of_type("AWS::ECR::Repository").values()
+    assert repository["ImageTagMutability"] == "MUTABLE"
+    assert repository["EmptyOnDelete"] is True
+    policy = json.loads(repository["LifecyclePolicy"]["LifecyclePolicyText"])
+    # A rollback needs the digest of before, which has no tag any more: no rule may be of untagged ones.
+    assert [rule["selection"]["tagStatus"] for rule in policy["rules"]] == ["any"]
+
+
+def test_nothing_is_retained_when_the_stack_goes(stack: Stack) -> None:
+    kept = {
+        name
+        for name, each in stack.resources.items()
+        if {each.get("DeletionPolicy", "Delete"), each.get("UpdateReplacePolicy", "Delete")} != {"Delete"}
+    }
+    assert kept == set()
+
+
+def test_every_log_has_an_end(stack: Stack, container: Json) -> None:
+    groups = stack.of_type("AWS::Logs::LogGroup")
+    assert all(group["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups.values())
+    used = [function["LoggingConfig"]["LogGroup"] for function in stack.of_type("AWS::Lambda::Function").values()]
+    used.append(container["LogConfiguration"]["Options"]["awslogs-group"])
+    assert sorted(each["Ref"] for each in used) == sorted(groups)
+
+
+def test_functions_need_no_reserved_concurrency(stack: Stack) -> None:
+    """It fails in accounts with a quota of 10, which is what a new account has."""
+    for name, function in stack.of_type("AWS::Lambda::Function").items():
+        assert "ReservedConcurrentExecutions" not in function, name
+
+
+@pytest.mark.parametrize("function", ["RedeployService", "UpdateRecord"])
+def test_failure_of_a_function_is_tried_again_kept_and_told(stack: Stack, function: str) -> None:
+    invocation = stack.resources[f"{function}EventInvokeConfig"]["Properties"]
+    assert invocation["MaximumRetryAttempts"] == 2
+    assert invocation["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["DeadLetters", "Arn"]}
+    alarm = stack.resources[f"{function}Alarm"]["Properties"]
+    assert (alarm["MetricName"], alarm["Dimensions"][0]["Value"]) == ("Errors", {"Ref": function})
+
+
+@pytest.mark.parametrize(
+    ("function", "variables"),
+    [
+        ("RedeployService", {"CLUSTER_ARN", "REGISTRY", "DRY_RUN"}),
+        (
+            "UpdateRecord",
+            {"CLUSTER_ARN", "REGISTRY", "DRY_RUN", "HOSTED_ZONE_ID", "TTL_SECONDS", "PROBE"},
+        ),
+    ],
+)
+def test_function_gets_its_settings(stack: Stack, function: str, variables: set[str]) -> None:
+    assert set(stack.resources[function]["Properties"]["Environment"]["Variables"]) == variables
+
+
+def test_clients_are_drained_before_the_old_task_is_killed(stack: Stack, container: Json) -> None:
+    """After SIGTERM: 2 s, at most 60 s until Route 53 answers the new address everywhere, and the TTL."""
+    defaults = stack.parameters
+    assert container["StopTimeout"] == {"Ref": "StopTimeoutSeconds"}
+    assert 2 + 60 + defaults["TtlSeconds"] <= defaults["DrainSeconds"] < defaults["StopTimeoutSeconds"]
+
+
+def test_host_name_of_the_stack_is_what_the_record_is_made_for(template: Json) -> None:
+    stack = Stack(template, {"HostedZoneId": HOSTED_ZONE_ID, "HostName": HOST_NAME})
+    [record] = stack.of_type("Custom::HostNameRecord").values()
+    assert record["HostName"] == {"Ref": "HostName"}
+    assert record["ServiceName"] == {"Fn::GetAtt": ["Service", "Name"]}
+    assert int(record["ServiceTimeout"]) > stack.resources["UpdateRecord"]["Properties"]["Timeout"]
