@@ -1,0 +1,80 @@
+"""What lab/ministack.py assumes of MiniStack: each private name, what it takes and what it does."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from ministack.services import ecr, eventbridge
+from ministack.services.cloudformation import provisioners, stacks
+
+from lab import ministack
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_its_version_is_the_one_that_the_lock_file_pins() -> None:
+    assert f"ministack=={version('ministack')} " in (ROOT / "requirements" / "lab.txt").read_text()
+
+
+def test_a_repository_s_uri_is_made_by_repo_uri() -> None:
+    assert list(inspect.signature(ecr._repo_uri).parameters) == ["name"]
+    assert '"repositoryUri": _repo_uri(name)' in inspect.getsource(ecr._create_repository)
+
+
+def test_repositories_are_named_after_the_lab(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ecr, "_repo_uri", ecr._repo_uri)
+    ministack.name_repositories_after("127.0.0.1:4566")
+    assert ecr._repo_uri("hello") == "127.0.0.1:4566/hello"
+
+
+def test_the_application_starts_the_scheduler_by_its_module_s_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ministack import app  # noqa: PLC0415 - only this test needs it
+
+    assert "_eb_mod.start_scheduler()" in inspect.getsource(app._handle_lifespan)
+    monkeypatch.setattr(eventbridge, "start_scheduler", eventbridge.start_scheduler)
+    ministack.leave_schedules_to_us()
+    before = eventbridge._scheduler_thread
+    eventbridge.start_scheduler()
+    assert eventbridge._scheduler_thread is before
+
+
+def test_resource_types_are_provisioned_by_the_registered_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provisioners, "_RESOURCE_HANDLERS", dict(provisioners._RESOURCE_HANDLERS))
+    monkeypatch.setattr(stacks, "_runs_on_worker_thread", stacks._runs_on_worker_thread)
+    assert not stacks._runs_on_worker_thread("AWS::ECS::Service")
+    calls = []
+
+    def create(logical_id: str, properties: dict[str, str], stack_name: str) -> tuple[str, dict[str, str]]:
+        calls.append((logical_id, properties, stack_name))
+        return "physical", {"Arn": "arn"}
+
+    ministack.provision({"AWS::ECS::Service": {"create": create}})
+    made = provisioners._provision_resource("AWS::ECS::Service", "Service", {"Name": "x"}, "stack")
+    assert made == ("physical", {"Arn": "arn"})
+    assert calls == [("Service", {"Name": "x"}, "stack")]
+    assert stacks._runs_on_worker_thread("AWS::ECS::Service")
+    assert stacks._runs_on_worker_thread("Custom::HostNameRecord")
+    assert not stacks._runs_on_worker_thread("AWS::EC2::VPC")
+
+
+@pytest.mark.parametrize("kind", ["AWS::ECS::Cluster", "AWS::ECS::TaskDefinition", "AWS::ECS::Service"])
+def test_the_types_that_we_replace_are_there(kind: str) -> None:
+    assert {"create", "update", "delete"} <= provisioners._RESOURCE_HANDLERS[kind].keys()
+
+
+def test_an_unknown_manifest_has_no_digest() -> None:
+    assert ministack.manifest_digest("no-such-repository", "latest") is None
+
+
+def test_a_real_account_s_settings_do_not_reach_the_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = {"AWS_PROFILE": "work", "AWS_SESSION_TOKEN": "real", "LOG_LEVEL": "DEBUG"}
+    monkeypatch.setattr(os, "environ", {**os.environ, **secrets})  # a copy, thrown away afterwards
+    ministack.configure(4567, retry_seconds=1)
+    assert "AWS_PROFILE" not in os.environ
+    assert "AWS_SESSION_TOKEN" not in os.environ
+    assert os.environ["GATEWAY_PORT"] == "4567"
+    assert "LOG_LEVEL" not in os.environ
