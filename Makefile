@@ -1,6 +1,10 @@
 # Everything needs only Python 3.11 or later and make; each target makes the environment it needs.
+SHELL := bash
+.SHELLFLAGS := -eo pipefail -c
 PYTHON ?= python3
 INSTALL = -m pip install --disable-pip-version-check --no-compile --no-deps --require-hashes -r
+# A dot for each package: pip's own words are three hundred lines.
+DOTS = awk '/^(Collecting|Processing)/ {printf "."; fflush()} END {print " done"}'
 
 .PHONY: help demo lab test check lock clean
 
@@ -28,8 +32,8 @@ clean: ## remove everything that was made here
 
 .venv/installed: requirements/lab.txt
 	@echo "Installing the lab and the test tools into .venv (about a minute, once) ..."
-	$(PYTHON) -m venv --clear .venv && .venv/bin/python $(INSTALL) $< && touch $@
+	@$(PYTHON) -m venv --clear .venv && .venv/bin/python $(INSTALL) $< | $(DOTS) && touch $@
 
 .venv-sam/installed: requirements/sam.txt
 	@echo "Installing SAM CLI into .venv-sam (about a minute, once) ..."
-	$(PYTHON) -m venv --clear .venv-sam && .venv-sam/bin/python $(INSTALL) $< && touch $@
+	@$(PYTHON) -m venv --clear .venv-sam && .venv-sam/bin/python $(INSTALL) $< | $(DOTS) && touch $@

@@ -119,7 +119,13 @@ class Redeployment:
         running = ecs.running_digests(
             ecs.tasks(self.ecs_client, cluster, found.service_name), definition, found.newest_deployment_id
         )
-        return replace(service, images=images, deployments=deployments, running_digests=running)
+        return replace(
+            service,
+            images=images,
+            deployments=deployments,
+            running_digests=running,
+            running_count=found.running_count,
+        )
 
     def _image(self, reference: str) -> Image | None:
         """Return what a reference names now; None for an image that is not a tag of this registry."""
@@ -135,15 +141,17 @@ class Redeployment:
     # plan
 
     def _look_at(self, found: ecs.Service, wake: events.Wake) -> None:
+        held = False
         for _ in range(LOOKS):
-            service = self._state(found)
+            service = replace(self._state(found), held=held)
             pushed = self._pushed(wake, service)
             if not opt_out(service) and (pushed is None or pushed.reference in service.image_references):
                 service = self._whole_state(found, service)
             decision = plan_deployment(service, pushed, self.now())
             self._say(decision, service, pushed)
             self._apply(decision, service)
-            if decision.action is not Action.HOLD or self.settings.dry_run:
+            held = decision.action is Action.HOLD
+            if not held or self.settings.dry_run:
                 return
             self.images.clear()
             [found] = ecs.services(self.ecs_client, self.settings.cluster_arn, [found.service_name]) or [

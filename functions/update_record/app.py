@@ -165,21 +165,27 @@ class RecordUpdate:
         return found[0] if found else None
 
     def _tasks(self, service: ecs.Service) -> tuple[Task, ...]:
-        definition = ecs.task_definition(self.ecs_client, service.task_definition_arn)
         found = ecs.tasks(self.ecs_client, self.settings.cluster_arn, service.service_name)
-        public_ips = ec2.public_ips(self.ec2_client, [task.eni_id for task in found if task.eni_id])
-        tasks = [
-            Task(
-                task_arn=task.task_arn,
-                deployment_id=task.deployment_id,
-                last_status=task.last_status,
-                desired_status=task.desired_status,
-                public_ip=public_ips.get(task.eni_id or ""),
-                healthy=task.health_status == "HEALTHY" or not definition.has_health_check,
-            )
+        # During a deployment some tasks are of another revision, with another port or health check.
+        definitions = {
+            task.task_definition_arn: ecs.task_definition(self.ecs_client, task.task_definition_arn)
             for task in found
-        ]
-        for task in tasks:
+        }
+        public_ips = ec2.public_ips(self.ec2_client, [task.eni_id for task in found if task.eni_id])
+        tasks, ports = [], {}
+        for one in found:
+            definition = definitions[one.task_definition_arn]
+            task = Task(
+                task_arn=one.task_arn,
+                deployment_id=one.deployment_id,
+                last_status=one.last_status,
+                desired_status=one.desired_status,
+                public_ip=public_ips.get(one.eni_id or ""),
+                healthy=one.health_status == "HEALTHY" or not definition.has_health_check,
+            )
+            tasks.append(task)
+            if task.runs and task.healthy and definition.port is not None:
+                ports[task.public_ip or ""] = definition.port
             if task.last_status == "RUNNING" and not task.public_ip:
                 logger.warning(
                     "task without a public address",
@@ -187,11 +193,16 @@ class RecordUpdate:
                     ecs_service=service.service_name,
                     task=task.task_arn,
                 )
-        if not self.settings.probe or definition.port is None:
+        if not self.settings.probe:
             return tuple(tasks)
-        asked = [task.public_ip for task in tasks if task.runs and task.healthy and task.public_ip]
-        answering = self.answering(asked, definition.port)
-        return tuple(replace(task, answers=task.public_ip in answering) for task in tasks)
+        answering: frozenset[str] = frozenset()
+        for port in set(ports.values()):
+            answering |= self.answering([ip for ip, its_port in ports.items() if its_port == port], port)
+        # Without a port there is nothing to ask: RUNNING counts.
+        return tuple(
+            replace(task, answers=task.public_ip in answering or task.public_ip not in ports)
+            for task in tasks
+        )
 
     # apply
 
@@ -222,15 +233,24 @@ class RecordUpdate:
 
     def _answer(self, request: events.StackRequest) -> None:
         try:
-            name = route53.host_name(request.host_name, self._zone())
-            if request.request_type == "Delete":
-                self._give_up(request.service_name, name)
+            self._carry_out(request)
         except Exception as error:
             logger.exception("failed", host_name=request.host_name)
             cloudformation.answer(request, failure=f"{type(error).__name__}: {error}")
             return
-        logger.info(request.request_type.lower(), reason="asked by the stack", host_name=name)
+        logger.info(request.request_type.lower(), reason="asked by the stack", host_name=request.host_name)
         cloudformation.answer(request)
+
+    def _carry_out(self, request: events.StackRequest) -> None:
+        try:
+            name = route53.host_name(request.host_name, self._zone())
+        except (ConfigError, self.route53_client.exceptions.NoSuchHostedZone):
+            if request.request_type != "Delete":
+                raise
+            # CloudFormation deletes also what it could not create: here nothing was made.
+            return
+        if request.request_type == "Delete":
+            self._give_up(request.service_name, name)
 
     def _give_up(self, service_name: str, name: str) -> None:
         """Remove the record before the stack releases the addresses.
@@ -238,10 +258,11 @@ class RecordUpdate:
         The tag goes first: a run at the same time then finds that the name is no longer wanted.
         """
         found = self._find(service_name)
-        if found and _host_name_tag(found) == name and not self.settings.dry_run:
+        wants_it = found and found.status == "ACTIVE" and _host_name_tag(found) == name
+        if found and wants_it and not self.settings.dry_run:
             self.ecs_client.untag_resource(resourceArn=found.service_arn, tagKeys=[ecs.HOST_NAME_TAG])
         self._follow(service_name, name, patient=False)
 
 
 def _host_name_tag(service: ecs.Service) -> str:
-    return service.tags.get(ecs.HOST_NAME_TAG, "").rstrip(".").lower()
+    return route53.spelled(service.tags.get(ecs.HOST_NAME_TAG, ""))

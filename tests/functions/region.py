@@ -133,6 +133,7 @@ class Region:
         port: int = PORT,
         health_check: bool = False,
         first: str = "app",
+        **first_container: Any,
     ) -> str:
         """A new revision of a task definition: a container for each image, the port on the first."""
         containers: list[Json] = [
@@ -142,7 +143,7 @@ class Region:
             }
             for number, image in enumerate(images)
         ]
-        containers[0]["portMappings"] = [{"containerPort": port}]
+        containers[0] |= {"portMappings": [{"containerPort": port}], **first_container}
         if health_check:
             containers[0]["healthCheck"] = {"command": ["CMD", "true"], "interval": 5, "retries": 2}
         arn: str = self.ecs.register_task_definition(

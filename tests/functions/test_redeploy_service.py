@@ -211,6 +211,16 @@ def test_the_same_image_pushed_again_is_already_live(region: Region, log: Log) -
     assert "already live" in log.reasons(ecs_service="app")
 
 
+def test_tasks_that_the_newest_deployment_replaces_do_not_make_it_deployed_again(region: Region) -> None:
+    """Here ECS records no digest for the deployment: only its own tasks tell what it runs."""
+    running(region, versionConsistency="disabled")
+    region.redeploy(region.push("2"))
+    region.wait_until(lambda: len(region.tasks()) == 2)
+    region.redeploy(region.push("2"))
+    assert len(region.running_digests()) == 2
+    assert region.changes() == ["UpdateService"]
+
+
 def test_an_older_image_tagged_again_is_deployed_once(region: Region) -> None:
     running(region)
     region.redeploy(region.push("2"))
@@ -247,6 +257,13 @@ def test_a_push_deploys_neither_longer_nor_shorter_names_nor_other_tags(region: 
     region.wire.calls.clear()
     region.redeploy(region.push("2", "app-worker"))
     assert [call["service"] for call in region.calls("UpdateService")] == ["app-worker"]
+
+
+def test_an_image_named_by_digest_is_neither_deployed_nor_waited_for(region: Region, log: Log) -> None:
+    region.create_service("app", [f"app@{digest(region.push('1'))}"])
+    region.redeploy()
+    assert region.changes() == []
+    assert "no image of its task definition is a tag in this registry" in log.reasons(ecs_service="app")
 
 
 def test_a_push_to_a_repository_that_nobody_runs_is_no_error(region: Region, log: Log) -> None:

@@ -287,6 +287,7 @@ def test_a_service_scaled_to_0_loses_its_record_and_the_note(
     assert region.records() == {}
     assert region.changes() == ["ChangeResourceRecordSets"]
     assert "desired count is 0" in log.reasons(message="delete")
+    assert region.calls("ListTasks") == []
     assert metrics(capsys) == ["RecordsDeleted"]
 
 
@@ -301,12 +302,13 @@ def test_a_service_scaled_up_again_gets_its_record_back(region: Region) -> None:
     assert region.addresses() == region.public_ips()
 
 
-def test_a_deleted_service_loses_its_record(region: Region) -> None:
+def test_a_deleted_service_loses_its_record(region: Region, log: Log) -> None:
     published(region)
     region.ecs.delete_service(cluster="lab", service="app", force=True)
     region.wait(CALM_SECONDS)
     region.update_record(region.task_event("STOPPED"))
     assert region.records() == {}
+    assert "the service no longer wants this name" in log.reasons(message="delete")
 
 
 def test_a_service_that_is_forgotten_is_no_error(region: Region, log: Log) -> None:

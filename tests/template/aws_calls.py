@@ -1,6 +1,6 @@
 """Which operations of AWS each function calls, read from the source. Pure.
 
-From a function's app.py through the functions of the layer that it names, and on through those that these name.
+From a function's app.py through the functions of the layer that it names, and on through what these name.
 A client is known by its annotation: `client: ECSClient`, imported from `mypy_boto3_ecs`.
 """
 
@@ -90,7 +90,9 @@ def actions_of(app: Path, layer: Path) -> set[str]:
     IAM's names are the operations' names for all that is called here. (They are not for every service:
     s3's ListObjectsV2 needs s3:ListBucket, say. Whoever calls such a one adds the exception here.)
     """
-    modules = {path.stem: Module(path.stem, ast.parse(path.read_text("utf-8"))) for path in layer.glob("*.py")}
+    modules = {
+        path.stem: Module(path.stem, ast.parse(path.read_text("utf-8"))) for path in layer.glob("*.py")
+    }
     start = Module("app", ast.parse(app.read_text("utf-8")))
     found = set(_calls(start, start.tree))
     todo = list(_mentions(start, start.tree))
@@ -130,7 +132,7 @@ def _mentions(module: Module, body: ast.AST) -> Iterator[tuple[str, str]]:
 
 
 def _calls(module: Module, body: ast.AST) -> Iterator[str]:
-    any_service = {method for service in {"ec2", "ecr", "ecs", "route53"} for method in operations(service)}
+    any_service = {method for service in ("ec2", "ecr", "ecs", "route53") for method in operations(service)}
     for node in ast.walk(body):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue

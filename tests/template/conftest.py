@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +13,7 @@ from tests.template.stack import HOST_NAME, HOSTED_ZONE_ID, REGION, ROOT, Json, 
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -59,7 +59,7 @@ def sam(sam_executable: str) -> Run:
 
     def run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
         command = [sam_executable, *arguments]
-        return subprocess.run(
+        return subprocess.run(  # noqa: S603 - no shell, our own words
             command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=RUN_SECONDS
         )
 

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.template.stack import HOST_NAME, HOSTED_ZONE_ID, ROOT, Json, Stack, names_in, nodes, written_template
+from tests.template.stack import (
+    HOST_NAME,
+    HOSTED_ZONE_ID,
+    ROOT,
+    Json,
+    Stack,
+    names_in,
+    nodes,
+    written_template,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,9 +138,7 @@ def test_without_a_host_name_no_resource_is_about_records(nameless_stack: Stack)
     assert [word for word in ("route53", "HOSTED_ZONE_ID", "pushlive:hostname") if word in left] == []
 
 
-def test_host_name_adds_resources_and_changes_only_the_service(
-    stack: Stack, nameless_stack: Stack
-) -> None:
+def test_host_name_adds_resources_and_changes_only_the_service(stack: Stack, nameless_stack: Stack) -> None:
     assert set(nameless_stack.resources) < set(stack.resources)
     changed = {name for name, each in nameless_stack.resources.items() if each != stack.resources[name]}
     assert changed == {"Service"}
@@ -161,9 +168,7 @@ def test_without_a_host_name_the_last_step_finds_the_address(nameless_stack: Sta
     assert "Step4Url" not in nameless_stack.outputs
 
 
-@pytest.mark.parametrize(
-    ("architecture", "platform"), [("X86_64", "linux/amd64"), ("ARM64", "linux/arm64")]
-)
+@pytest.mark.parametrize(("architecture", "platform"), [("X86_64", "linux/amd64"), ("ARM64", "linux/arm64")])
 def test_image_is_built_for_the_processor_that_the_task_gets(
     template: Json, architecture: str, platform: str
 ) -> None:
@@ -174,5 +179,8 @@ def test_image_is_built_for_the_processor_that_the_task_gets(
 
 
 def test_nodes_finds_references_however_deep() -> None:
-    assert names_in({"a": [{"Fn::Sub": ["${B.Arn} ${own} ${!literal}", {"own": {"Ref": "C"}}]}]}) == {"B", "C"}
+    assert names_in({"a": [{"Fn::Sub": ["${B.Arn} ${own} ${!literal}", {"own": {"Ref": "C"}}]}]}) == {
+        "B",
+        "C",
+    }
     assert {"Ref": "C"} in list(nodes([{"x": {"Ref": "C"}}]))

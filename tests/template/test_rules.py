@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from moto.events.models import EventPattern
 
 from tests.template.stack import ACCOUNT, PARTITION, REGION, ROOT, Json, Stack, fill
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 EVENTS, CASES = ROOT / "events", ROOT / "tests" / "cases"
 REDEPLOY, RECORD = "RedeployService", "UpdateRecord"
@@ -86,6 +89,10 @@ def read(folder: Path, name: str) -> Json:
     return event
 
 
+def matches(pattern: Json, event: Any) -> bool:
+    return bool(EventPattern.load(json.dumps(pattern)).matches_event(event))
+
+
 def woken(stack: Stack, event: Json, **place: str) -> set[str]:
     """The functions with a rule whose pattern matches the event, in a stack at that place."""
     account, region = place.get("account", ACCOUNT), place.get("region", REGION)
@@ -101,8 +108,7 @@ def woken(stack: Stack, event: Json, **place: str) -> set[str]:
     return {
         target["Arn"]["Fn::GetAtt"][0]
         for rule in stack.of_type("AWS::Events::Rule").values()
-        if "EventPattern" in rule
-        and EventPattern.load(json.dumps(fill(rule["EventPattern"], names))).matches_event(event)
+        if "EventPattern" in rule and matches(fill(rule["EventPattern"], names), event)
         for target in rule["Targets"]
     }
 
@@ -130,6 +136,13 @@ def test_event(stack: Stack, name: str, wakes: set[str]) -> None:
 def test_sample_of_aws(stack: Stack, name: str, wakes: set[str]) -> None:
     event = read(CASES, name)
     assert woken(stack, event, **origin(event)) == wakes
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLISHED if name.startswith("ecs_task")])
+def test_sample_task_wakes_update_record_once_a_service_started_it(stack: Stack, name: str) -> None:
+    event = read(CASES, name)
+    event["detail"]["group"] = "service:webserver"
+    assert woken(stack, event, **origin(event)) == {RECORD}
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

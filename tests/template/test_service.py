@@ -62,7 +62,8 @@ def test_service_waits_for(stack: Stack, needed: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kept", ["UpdateRecord", "UpdateRecordRole", "RecordPolicy", "UpdateRecordLogs", "Service", "PushliveLayer"]
+    "kept",
+    ["UpdateRecord", "UpdateRecordRole", "RecordPolicy", "UpdateRecordLogs", "Service", "PushliveLayer"],
 )
 def test_record_goes_before(stack: Stack, kept: str) -> None:
     """Deletion runs the other way round: the record's end needs these."""
@@ -126,7 +127,9 @@ def test_nothing_is_retained_when_the_stack_goes(stack: Stack) -> None:
 def test_every_log_has_an_end(stack: Stack, container: Json) -> None:
     groups = stack.of_type("AWS::Logs::LogGroup")
     assert all(group["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups.values())
-    used = [function["LoggingConfig"]["LogGroup"] for function in stack.of_type("AWS::Lambda::Function").values()]
+    used = [
+        function["LoggingConfig"]["LogGroup"] for function in stack.of_type("AWS::Lambda::Function").values()
+    ]
     used.append(container["LogConfiguration"]["Options"]["awslogs-group"])
     assert sorted(each["Ref"] for each in used) == sorted(groups)
 
@@ -141,7 +144,9 @@ def test_functions_need_no_reserved_concurrency(stack: Stack) -> None:
 def test_failure_of_a_function_is_tried_again_kept_and_told(stack: Stack, function: str) -> None:
     invocation = stack.resources[f"{function}EventInvokeConfig"]["Properties"]
     assert invocation["MaximumRetryAttempts"] == 2
-    assert invocation["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["DeadLetters", "Arn"]}
+    assert invocation["DestinationConfig"]["OnFailure"]["Destination"] == {
+        "Fn::GetAtt": ["DeadLetters", "Arn"]
+    }
     alarm = stack.resources[f"{function}Alarm"]["Properties"]
     assert (alarm["MetricName"], alarm["Dimensions"][0]["Value"]) == ("Errors", {"Ref": function})
 

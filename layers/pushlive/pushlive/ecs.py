@@ -44,6 +44,7 @@ class Task:
     eni_id: str | None
     digests: Mapping[str, str]
     """Container name to image digest."""
+    task_definition_arn: str
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Service:
     deployment_controller: str
     task_definition_arn: str
     newest_deployment_id: str
+    running_count: int
 
 
 def service_names(client: ECSClient, cluster_arn: str) -> list[str]:
@@ -89,6 +91,7 @@ def _service(service: Mapping[str, Any]) -> Service:
         deployment_controller=service.get("deploymentController", {}).get("type", "ECS"),
         task_definition_arn=service.get("taskDefinition", ""),
         newest_deployment_id=primary[0] if primary else "",
+        running_count=service.get("runningCount", 0),
     )
 
 
@@ -137,6 +140,7 @@ def _task(task: Mapping[str, Any]) -> Task:
         health_status=task.get("healthStatus", "UNKNOWN"),
         eni_id=eni_ids[0] if eni_ids else None,
         digests={c["name"]: c["imageDigest"] for c in task.get("containers", []) if c.get("imageDigest")},
+        task_definition_arn=task["taskDefinitionArn"],
     )
 
 
@@ -155,13 +159,12 @@ def deployments(
     digests: dict[str, dict[str, str]] = {}
     if targets:
         for revision in client.describe_service_revisions(serviceRevisionArns=targets)["serviceRevisions"]:
-            resolved = [
-                (image["containerName"], image["imageDigest"])
+            digests[revision["serviceRevisionArn"]] = {
+                image["containerName"]: image["imageDigest"]
                 for image in revision.get("containerImages", [])
                 if image.get("imageDigest")
-            ]
-            digests[revision["serviceRevisionArn"]] = _by_reference(resolved, definition)
-    found = [_deployment(deployment, digests) for deployment in described]
+            }
+    found = [_deployment(deployment, digests, definition) for deployment in described]
     return tuple(sorted(found, key=lambda deployment: deployment.created_at, reverse=True))
 
 
@@ -170,27 +173,30 @@ def running_digests(
 ) -> tuple[dict[str, str], ...]:
     """Return, for each running task of that deployment, image reference to digest."""
     return tuple(
-        _by_reference(task.digests.items(), definition)
+        _by_reference(task.digests, definition)
         for task in found
         if task.deployment_id == deployment_id and task.last_status == "RUNNING"
     )
 
 
-def _deployment(deployment: Mapping[str, Any], digests: Mapping[str, dict[str, str]]) -> ServiceDeployment:
-    revision = deployment.get("targetServiceRevision", {}).get("arn", "")
+def _deployment(
+    deployment: Mapping[str, Any], digests: Mapping[str, Mapping[str, str]], definition: TaskDefinition
+) -> ServiceDeployment:
+    resolved = digests.get(deployment.get("targetServiceRevision", {}).get("arn", ""), {})
     return ServiceDeployment(
         deployment_arn=deployment["serviceDeploymentArn"],
         status=deployment["status"],
         created_at=deployment["createdAt"],
-        digests=digests.get(revision, {}),
+        digests=_by_reference(resolved, definition),
         finished_at=deployment.get("finishedAt") or deployment.get("stoppedAt"),
         circuit_breaker_triggered=deployment.get("deploymentCircuitBreaker", {}).get("status") == "TRIGGERED",
+        resolved=bool(resolved),
     )
 
 
-def _by_reference(digests: Iterable[tuple[str, str]], definition: TaskDefinition) -> dict[str, str]:
-    """Return container digests under the image references that the task definition gives those containers."""
-    return {definition.images[name]: digest for name, digest in digests if name in definition.images}
+def _by_reference(digests: Mapping[str, str], definition: TaskDefinition) -> dict[str, str]:
+    """Return digests by container as digests by the image reference that the definition gives it."""
+    return {definition.images[name]: digest for name, digest in digests.items() if name in definition.images}
 
 
 def _chunks(values: Sequence[str], size: int) -> Iterator[list[str]]:

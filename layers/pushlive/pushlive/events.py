@@ -134,7 +134,7 @@ def _service_named_by_resources(
         raise EventError("The event's key resources is not a list that names the service's ARN")
     # arn:aws:ecs:REGION:ACCOUNT:service/CLUSTER/NAME; ARNs of before 2019 lack the cluster.
     path = resources[0].rpartition(":")[2].split("/")
-    if len(path) != 3 or path[0] != "service":  # noqa: PLR2004 - the three parts above
+    if len(path) != 3 or path[0] != "service" or not all(path):  # noqa: PLR2004 - the parts above
         raise EventError(
             f"The event's key resources names {resources[0]!r}, which is not the ARN of a service"
         )
@@ -151,7 +151,7 @@ def _stack_request(event: dict[str, Any]) -> StackRequest:
         response_url=_text(event, "ResponseURL"),
         stack_id=_text(event, "StackId"),
         logical_resource_id=_text(event, "LogicalResourceId"),
-        physical_resource_id=event.get("PhysicalResourceId"),
+        physical_resource_id=_text(event, "PhysicalResourceId") if "PhysicalResourceId" in event else None,
         service_name=_text(properties, "ServiceName"),
         host_name=_text(properties, "HostName"),
     )

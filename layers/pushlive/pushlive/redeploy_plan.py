@@ -6,6 +6,7 @@ not ACTIVE, not tagged on-push, paused, another controller        leave
 no container of its task definition names the pushed image        leave: uses another image
 the tag names no image and the service never ran                  hold: desired count 0 until a push
 the tag names no image                                            leave
+this run has just held it, and now there is an image              start it, with its tag's count
 these digests already failed here                                 leave: push a new one
 a rollback is in progress                                         leave: look again when it is over
 the newest deployment was created after the push, or resolved it  leave: already carries it
@@ -82,6 +83,8 @@ class ServiceDeployment:
     """Image reference to the digest that the deployment's service revision recorded; may lack some."""
     finished_at: datetime | None = None
     circuit_breaker_triggered: bool = False
+    resolved: bool = False
+    """It resolved the image of some container, also of one that has another name by now."""
 
     @property
     def failed(self) -> bool:
@@ -114,6 +117,10 @@ class Service:
     """Newest first."""
     running_digests: tuple[dict[str, str], ...] = ()
     """For each running task of the newest deployment: image reference to digest."""
+    running_count: int = 0
+    """The running tasks of all deployments."""
+    held: bool = False
+    """We have just set its desired count to 0, because there was no image."""
 
     @property
     def never_ran(self) -> bool:
@@ -121,7 +128,8 @@ class Service:
 
         A deployment at desired count 0 records no digest (aws-facts, UpdateService).
         """
-        return not self.running_digests and not any(d.digests for d in self.deployments)
+        runs = self.running_count or self.running_digests
+        return not runs and not any(d.resolved or d.digests for d in self.deployments)
 
 
 def opt_out(service: Service) -> str | None:
@@ -156,6 +164,10 @@ def plan_deployment(service: Service, pushed: Image | None, now: datetime) -> De
         if service.never_ran and service.desired_count > 0:
             return Decision(Action.HOLD, f"waits for the first push of {missing[0]}", desired_count=0)
         return _leave(f"{missing[0]} names no image")
+    if service.held:
+        return Decision(
+            Action.START, "pushed while the service was held at 0", desired_count=service.start_count
+        )
     newest = service.deployments[0] if service.deployments else None
     if failure := _failure_of_these_images(service):
         return _leave(

@@ -43,7 +43,7 @@ def host_name(text: str, zone: str) -> str:
     Raises:
         ConfigError: it is not a host name, or not one in `zone`.
     """
-    name = text.rstrip(".").lower()
+    name = spelled(text)
     if not HOST_NAME.fullmatch(name):
         raise ConfigError(
             f"The tag pushlive:hostname is {text!r:.80}, not a host name: give one such as app.{zone}"
@@ -54,6 +54,14 @@ def host_name(text: str, zone: str) -> str:
             f"give a name such as app.{zone}, or the parameter HostedZoneId of its own zone"
         )
     return name
+
+
+def spelled(text: str) -> str:
+    """Return a name in lower case, without a dot at its end; one that is not ASCII as it is.
+
+    Some letters of other scripts become ASCII in lower case, such as the Kelvin sign.
+    """
+    return text.removesuffix(".").lower() if text.isascii() else text
 
 
 def owner_name(name: str) -> str:

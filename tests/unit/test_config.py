@@ -1,0 +1,129 @@
+"""Settings: what cannot be meant is an error that names its variable."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pushlive.config import ConfigError, Settings
+
+CLUSTER_ARN = "arn:aws:ecs:us-east-1:123456789012:cluster/pushlive"
+REGISTRY = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+LEAST = {"CLUSTER_ARN": CLUSTER_ARN, "REGISTRY": REGISTRY}
+ALL = LEAST | {
+    "HOSTED_ZONE_ID": "Z0123456789ABCDEFGHIJ",
+    "TTL_SECONDS": "30",
+    "PROBE": "false",
+    "DRY_RUN": "true",
+    "PATH": "/usr/bin",
+}
+
+
+def test_each_variable_becomes_its_setting() -> None:
+    assert Settings.from_env(ALL) == Settings(
+        cluster_arn=CLUSTER_ARN,
+        registry=REGISTRY,
+        hosted_zone_id="Z0123456789ABCDEFGHIJ",
+        ttl_seconds=30,
+        probe=False,
+        dry_run=True,
+    )
+
+
+def test_defaults_probe_change_and_keep_no_record() -> None:
+    assert Settings.from_env(LEAST) == Settings(
+        cluster_arn=CLUSTER_ARN,
+        registry=REGISTRY,
+        hosted_zone_id="",
+        ttl_seconds=10,
+        probe=True,
+        dry_run=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arn", "account", "region"),
+    [
+        (CLUSTER_ARN, "123456789012", "us-east-1"),
+        ("arn:aws-us-gov:ecs:us-gov-west-1:999999999999:cluster/a_b-c", "999999999999", "us-gov-west-1"),
+        ("arn:aws-cn:ecs:cn-north-1:000000000001:cluster/default", "000000000001", "cn-north-1"),
+    ],
+)
+def test_account_and_region_are_the_clusters(arn: str, account: str, region: str) -> None:
+    settings = Settings.from_env(LEAST | {"CLUSTER_ARN": arn})
+    assert (settings.account, settings.region) == (account, region)
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Settings.from_env(ALL).dry_run = False  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", ["CLUSTER_ARN", "REGISTRY"])
+@pytest.mark.parametrize("how", ["missing", "empty"])
+def test_missing_variable_is_an_error_that_names_it(name: str, how: str) -> None:
+    env = {key: value for key, value in ALL.items() if key != name} if how == "missing" else ALL | {name: ""}
+    with pytest.raises(ConfigError, match=rf"\b{name} is missing\b"):
+        Settings.from_env(env)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CLUSTER_ARN", "pushlive"),
+        ("CLUSTER_ARN", "arn:aws:ecs:us-east-1:123456789012:service/pushlive/hello"),
+        ("CLUSTER_ARN", "arn:aws:ecs:us-east-1::cluster/pushlive"),
+        ("CLUSTER_ARN", "arn:aws:ecs:us-east-1:12345:cluster/pushlive"),
+        ("CLUSTER_ARN", "arn:aws:ecs:us-east-1:123456789012:cluster/"),
+        ("CLUSTER_ARN", "arn:aws:ecs:us-east-1:123456789012:cluster/push/live"),
+        ("CLUSTER_ARN", "arn:aws:lambda:us-east-1:123456789012:function:Cluster"),
+        ("CLUSTER_ARN", f" {CLUSTER_ARN}"),
+        ("CLUSTER_ARN", f"{CLUSTER_ARN}\n"),
+        ("TTL_SECONDS", ""),
+        ("TTL_SECONDS", "ten"),
+        ("TTL_SECONDS", "-1"),
+        ("TTL_SECONDS", "1.5"),
+        ("TTL_SECONDS", "10s"),
+        ("TTL_SECONDS", " 10"),
+        ("TTL_SECONDS", "1_0"),
+        ("TTL_SECONDS", "²"),
+        ("TTL_SECONDS", "１０"),  # noqa: RUF001 - full-width digits, which int() would take
+        ("PROBE", ""),
+        ("PROBE", "yes"),
+        ("PROBE", "0"),
+        ("DRY_RUN", ""),
+        ("DRY_RUN", "on"),
+        ("DRY_RUN", "true "),
+    ],
+)
+def test_wrong_value_is_an_error_that_names_the_variable(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^{name} is "):
+        Settings.from_env(ALL | {name: value})
+
+
+@pytest.mark.parametrize("name", ["PROBE", "DRY_RUN"])
+@pytest.mark.parametrize(
+    ("value", "meant"), [("true", True), ("True", True), ("TRUE", True), ("false", False), ("False", False)]
+)
+def test_true_and_false_in_any_case(name: str, value: str, *, meant: bool) -> None:
+    settings = Settings.from_env(ALL | {name: value})
+    assert (settings.probe if name == "PROBE" else settings.dry_run) is meant
+
+
+@pytest.mark.parametrize(("value", "seconds"), [("0", 0), ("1", 1), ("60", 60), ("86400", 86400)])
+def test_ttl_is_a_whole_number_of_seconds(value: str, seconds: int) -> None:
+    assert Settings.from_env(LEAST | {"TTL_SECONDS": value}).ttl_seconds == seconds
+
+
+@given(st.dictionaries(st.sampled_from(sorted(ALL)), st.text(max_size=40)))
+def test_any_environment_gives_settings_or_a_config_error(env: dict[str, str]) -> None:
+    try:
+        settings = Settings.from_env(LEAST | env)
+    except ConfigError as error:
+        named = [name for name in env if name in str(error)]
+    else:
+        named = [settings.registry]
+    assert named
