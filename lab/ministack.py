@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ def configure(port: int, retry_seconds: float) -> None:
         "LAMBDA_EXECUTOR": "local",
         "LAMBDA_ASYNC_RETRY_BASE_SECONDS": str(retry_seconds),
     }
+    # Read at import, and kept there with all its state: a new lab begins with a new one.
+    for name in [name for name in sys.modules if name.partition(".")[0] == "ministack"]:
+        del sys.modules[name]
     os.environ.pop("LOG_LEVEL", None)  # MiniStack's, but Powertools in the functions reads it too
 
 

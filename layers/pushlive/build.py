@@ -25,6 +25,7 @@ def build(artifacts: Path) -> None:
     wheels = ["--only-binary=:all:", "--python-version", RUNTIME, "--implementation", "py", "--no-deps"]
     lock = ["--require-hashes", "--requirement", str(HERE / "requirements.txt")]
     subprocess.run([*pip, *wheels, *lock, "--target", str(target)], check=True)  # noqa: S603 - no shell
+    shutil.rmtree(target / "bin", ignore_errors=True)  # console scripts
     leave_out_other_services(target / "botocore" / "data")
     shutil.copytree(HERE / "pushlive", target / "pushlive", ignore=shutil.ignore_patterns("__pycache__"))
     compile_all(artifacts)

@@ -840,6 +840,17 @@ def test_a_name_outside_the_zone_fails_the_stack_and_does_not_block_its_removal(
     assert cloudformation.answer["Status"] == "SUCCESS", cloudformation.answer["Reason"]
 
 
+def test_a_zone_that_is_gone_fails_the_stack_and_does_not_block_its_removal(
+    region: Region, cloudformation: CloudFormation
+) -> None:
+    region.update_record(cloudformation.request("Create", "app", HOST_NAME), HOSTED_ZONE_ID="Z0GONE")
+    assert cloudformation.answer["Status"] == "FAILED"
+    assert "NoSuchHostedZone" in cloudformation.answer["Reason"]
+    cloudformation.answers.clear()
+    region.update_record(delete_request(cloudformation), HOSTED_ZONE_ID="Z0GONE")
+    assert cloudformation.answer["Status"] == "SUCCESS", cloudformation.answer["Reason"]
+
+
 def test_a_dry_run_removes_neither_tag_nor_record(region: Region, cloudformation: CloudFormation) -> None:
     published(region)
     region.update_record(delete_request(cloudformation), DRY_RUN="true")

@@ -28,7 +28,7 @@ TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-def mismatches(shape: Shape | None, value: Any, where: str) -> list[str]:  # noqa: ANN401 - any JSON
+def mismatches(shape: Shape | None, value: Any, where: str) -> list[str]:
     """Where a value is not of its shape: unknown members, wrong types, values outside an enumeration."""
     if isinstance(shape, StructureShape):
         unknown = [f"{where}.{key}: not a member" for key in value if key not in shape.members]

@@ -4,36 +4,57 @@ from __future__ import annotations
 
 import inspect
 import os
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
-from ministack.services import ecr, eventbridge
-from ministack.services.cloudformation import provisioners, stacks
 
 from lab import ministack
 
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture
+def ecr() -> Any:
+    return import_module("ministack.services.ecr")
+
+
+@pytest.fixture
+def eventbridge() -> Any:
+    return import_module("ministack.services.eventbridge")
+
+
+@pytest.fixture
+def provisioners() -> Any:
+    return import_module("ministack.services.cloudformation.provisioners")
+
+
+@pytest.fixture
+def stacks() -> Any:
+    return import_module("ministack.services.cloudformation.stacks")
+
+
 def test_its_version_is_the_one_that_the_lock_file_pins() -> None:
     assert f"ministack=={version('ministack')} " in (ROOT / "requirements" / "lab.txt").read_text()
 
 
-def test_a_repository_s_uri_is_made_by_repo_uri() -> None:
+def test_a_repository_s_uri_is_made_by_repo_uri(ecr: Any) -> None:
     assert list(inspect.signature(ecr._repo_uri).parameters) == ["name"]
     assert '"repositoryUri": _repo_uri(name)' in inspect.getsource(ecr._create_repository)
 
 
-def test_repositories_are_named_after_the_lab(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repositories_are_named_after_the_lab(ecr: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ecr, "_repo_uri", ecr._repo_uri)
     ministack.name_repositories_after("127.0.0.1:4566")
     assert ecr._repo_uri("hello") == "127.0.0.1:4566/hello"
 
 
-def test_the_application_starts_the_scheduler_by_its_module_s_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ministack import app  # noqa: PLC0415 - only this test needs it
-
+def test_the_application_starts_the_scheduler_by_its_module_s_name(
+    eventbridge: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = import_module("ministack.app")
     assert "_eb_mod.start_scheduler()" in inspect.getsource(app._handle_lifespan)
     monkeypatch.setattr(eventbridge, "start_scheduler", eventbridge.start_scheduler)
     ministack.leave_schedules_to_us()
@@ -42,7 +63,9 @@ def test_the_application_starts_the_scheduler_by_its_module_s_name(monkeypatch: 
     assert eventbridge._scheduler_thread is before
 
 
-def test_resource_types_are_provisioned_by_the_registered_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resource_types_are_provisioned_by_the_registered_functions(
+    provisioners: Any, stacks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(provisioners, "_RESOURCE_HANDLERS", dict(provisioners._RESOURCE_HANDLERS))
     monkeypatch.setattr(stacks, "_runs_on_worker_thread", stacks._runs_on_worker_thread)
     assert not stacks._runs_on_worker_thread("AWS::ECS::Service")
@@ -62,7 +85,7 @@ def test_resource_types_are_provisioned_by_the_registered_functions(monkeypatch:
 
 
 @pytest.mark.parametrize("kind", ["AWS::ECS::Cluster", "AWS::ECS::TaskDefinition", "AWS::ECS::Service"])
-def test_the_types_that_we_replace_are_there(kind: str) -> None:
+def test_the_types_that_we_replace_are_there(kind: str, provisioners: Any) -> None:
     assert {"create", "update", "delete"} <= provisioners._RESOURCE_HANDLERS[kind].keys()
 
 

@@ -198,6 +198,34 @@ ROWS = [
         "a-service-that-runs-is-never-held",
         new_service(images=(image(None),), running_digests=({APP: OLD},)), SCHEDULE, LEAVE, "names no image",
     ),
+    row(
+        "a-service-whose-older-tasks-run-is-never-held",
+        new_service(images=(image(None),), running_count=1), SCHEDULE, LEAVE, "names no image",
+    ),
+    row(
+        "a-service-that-ran-under-another-container-name-is-never-held",
+        new_service(images=(image(None),), deployments=(replace(UNRESOLVED, resolved=True),)),
+        SCHEDULE, LEAVE, "names no image",
+    ),
+    # This run has just held it
+    row(
+        "pushed-while-it-was-held-is-started",
+        new_service(held=True, desired_count=0), SCHEDULE, START, "pushed while the service was held", 3,
+    ),
+    row(
+        "pushed-and-resolved-while-it-was-held-is-started",
+        service(held=True, desired_count=0, deployments=(deployment(-5, NEW, "IN_PROGRESS"),)),
+        SCHEDULE, START, "pushed while the service was held", 3,
+    ),
+    row(
+        "missing-before-held",
+        new_service(held=True, desired_count=0, images=(image(None),)), SCHEDULE, LEAVE, "names no image",
+    ),
+    row(
+        "held-before-failed",
+        service(held=True, desired_count=0, deployments=(deployment(60, NEW, "STOPPED", triggered=True),)),
+        SCHEDULE, START, "while the service was held", 3,
+    ),
     # These digests failed here
     row(
         "rolled-back-image-is-left",
@@ -493,6 +521,11 @@ ROWS = [
         new_service(desired_count=0, deployments=()), PUSH, START, "first push", 3,
     ),
     row(
+        "scaled-to-0-under-another-container-name-is-left",
+        new_service(desired_count=0, deployments=(replace(UNRESOLVED, resolved=True),)),
+        PUSH, LEAVE, "scaled to 0",
+    ),
+    row(
         "scaled-to-0-is-left",
         service(desired_count=0, running_digests=()), PUSH, LEAVE, "scaled to 0",
     ),
@@ -516,6 +549,10 @@ def test_plan_deployment(
 
 
 FRESH = [
+    row(
+        "pushed-a-moment-ago-while-it-was-held-is-started",
+        new_service(held=True, desired_count=0), SCHEDULE, START, "while the service was held", 3,
+    ),
     row("push-of-a-moment-ago-is-left-to-its-own-event", service(), SCHEDULE, LEAVE, "pushed a moment ago"),
     row(
         "first-push-of-a-moment-ago-is-left-to-its-own-event",

@@ -109,7 +109,7 @@ def plan_record(service: Service, record: Record, ttl_seconds: int) -> Decision:
     addresses, reason = _addresses(service, record)
     if not addresses:
         return Decision(Action.KEEP, reason, record.addresses)
-    if addresses == record.addresses and record.ttl_seconds == ttl_seconds and record.owner:
+    if addresses == record.addresses and record.ttl_seconds == ttl_seconds:
         return Decision(Action.KEEP, f"already right: {reason}", addresses)
     return Decision(Action.WRITE, reason, addresses)
 

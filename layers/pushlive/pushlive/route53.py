@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 OWNER_TTL_SECONDS = 300
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-HOST_NAME = re.compile(rf"(?=.{{1,253}}$)({LABEL}\.)+{LABEL}")
+# A name has 253 characters at most, and `_pushlive.` goes before it.
+HOST_NAME = re.compile(rf"(?=.{{1,243}}$)({LABEL}\.)+{LABEL}")
 
 
 class RecordChangedMeanwhileError(Exception):
