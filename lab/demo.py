@@ -6,16 +6,15 @@ import json
 import math
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
-from rich.table import Table
 
 from lab import sam
 from lab.oci import build_image, hello_app_image
 from lab.oci_registry import push_image
 from lab.resolver import Resolver
+from lab.story import Story
 from lab.watch import Watch, page, until
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from lab.lab import Lab
     from lab.oci import Image
+    from lab.story import Step
 
 HOST_NAME = "hello.example.com"
 PORT = 8080
@@ -36,17 +36,6 @@ BROKEN = build_image(
 )
 
 
-@dataclass
-class Step:
-    """One step of the story, with the times that it measured, in seconds."""
-
-    title: str
-    seconds: float = 0
-    visits: int = 0
-    failed_visits: int = 0
-    measured: dict[str, float] = field(default_factory=dict)
-
-
 class Demo:
     """The story. Each step waits for what it promises, and fails loudly if that does not come."""
 
@@ -54,9 +43,8 @@ class Demo:
         self._lab = lab
         self._folder = folder
         self._console = console
-        self._steps: list[Step] = []
+        self._story = Story(console, folder)
         self._watch = Watch(lab, HOST_NAME, PORT)
-        self._log = (folder / "demo.log").open("w")
 
     def run(self) -> None:
         """Tell it all; then the table and the file."""
@@ -76,14 +64,13 @@ class Demo:
             self.kill_a_task()
             self.lose_an_event()
         self.delete_the_stack()
-        self._console.print(self._table())
-        self._write()
+        self._story.end(self._lab.speed)
 
     def deploy_the_stack(self) -> None:
         """The real sam build and sam deploy; the service waits, at no cost, for the first push."""
         with self._step("1. sam deploy sets everything up") as step:
             started = time.time()
-            sam.build(self._folder / "build", self._progress)
+            sam.build(self._folder / "build", self._story.progress)
             step.measured["sam build"] = time.time() - started
             parameters = {
                 "HostedZoneId": self._zone.rpartition("/")[2],
@@ -91,12 +78,12 @@ class Demo:
                 "DrainSeconds": str(math.ceil(DRAIN_SECONDS / self._lab.speed)),
                 "TtlSeconds": str(math.ceil(TTL_SECONDS / self._lab.speed)),
             }
-            outputs = sam.deploy(self._lab, self._folder / "build", parameters, self._progress)
+            outputs = sam.deploy(self._lab, self._folder / "build", parameters, self._story.progress)
             self._cluster, self._service = outputs["ClusterName"], outputs["ServiceName"]
             self._registry, _, rest = outputs["Step3Push"].split()[-1].partition("/")
             self._repository, _, self._tag = rest.partition(":")
             assert self._describe()["desiredCount"] == 0  # noqa: S101 - what this step promises
-        self._say(f"the stack says what to type next: [cyan]{escape(outputs['Step3Push'])}[/]")
+        self._story.say(f"the stack says what to type next: [cyan]{escape(outputs['Step3Push'])}[/]")
 
     def push(self, title: str, version: str) -> None:
         """A push, and nothing else: deployment, record, page."""
@@ -106,7 +93,7 @@ class Demo:
             deployment = self._deployment_since(pushed_at)
             step.measured["push → deployment created"] = deployment["createdAt"].timestamp() - pushed_at
             self._measure_record(step)
-        self._say(f"http://{HOST_NAME}:{PORT}/ says: [cyan]{escape(text.strip())}[/]")
+        self._story.say(f"http://{HOST_NAME}:{PORT}/ says: [cyan]{escape(text.strip())}[/]")
 
     def push_a_broken_image(self) -> None:
         """It ends at once. ECS rolls back; nobody deploys it again; the record stays."""
@@ -124,7 +111,7 @@ class Demo:
                 text for at, text in self._watch.visits if at > pushed_at and "version 2" not in (text or "")
             }
             assert not others, f"a visitor did not read version 2: {others}"  # noqa: S101
-        self._say(
+        self._story.say(
             "version 2 went on serving; RedeployService says: "
             f"[cyan]{escape(self._reason_said('this image failed') or '')}[/]"
         )
@@ -141,7 +128,7 @@ class Demo:
             self._wait_for_version("2", step, killed_at, "kill → the page answers again")
             until(lambda: self._watch.visits[-1][1], "the visitor's resolver to forget the dead task")
             self._measure_record(step)
-        self._say(f"the record moved from {address} to {', '.join(self._watch.records[-1][1])}")
+        self._story.say(f"the record moved from {address} to {', '.join(self._watch.records[-1][1])}")
 
     def lose_an_event(self) -> None:
         """ECR's events are best effort; the schedule finds a push whose event was lost."""
@@ -150,12 +137,12 @@ class Demo:
             pushed_at, _ = self._push(hello_app_image("3"), "3")
             self._wait_for_version("3", step, pushed_at)
             self._measure_record(step)
-        self._say(f"the five-minute schedule found it ({300 / self._lab.speed:g} s in this lab)")
+        self._story.say(f"the five-minute schedule found it ({300 / self._lab.speed:g} s in this lab)")
 
     def delete_the_stack(self) -> None:
         """Nothing is left behind: no image, no record, no task."""
         with self._step("7. sam delete leaves nothing behind"):
-            sam.delete(self._lab, self._progress)
+            sam.delete(self._lab, self._story.progress)
             records = self._lab.client("route53").list_resource_record_sets(HostedZoneId=self._zone)
             left = [r["Name"] for r in records["ResourceRecordSets"] if r["Type"] not in ("NS", "SOA")]
             left += [
@@ -165,7 +152,7 @@ class Demo:
             left += self._lab.client("ecs").list_clusters()["clusterArns"]
             left += [f["FunctionName"] for f in self._lab.client("lambda").list_functions()["Functions"]]
             assert not left, f"left behind: {left}"  # noqa: S101 - what this step promises
-        self._say("no record, no ownership record, no image, no task, no cluster, no function is left")
+        self._story.say("no record, no ownership record, no image, no task, no cluster, no function is left")
 
     # what the steps are made of
 
@@ -173,7 +160,7 @@ class Demo:
         """Push and return when the registry had accepted it, and its digest."""
         digest = push_image(self._registry, self._repository, self._tag, image)
         accepted_at = until(lambda: self._lab.delivery.pushed_at(digest), "the registry to accept the push")
-        self._say(f"pushed version {version} as {self._tag}, [dim]{digest[:19]}…[/]")
+        self._story.say(f"pushed version {version} as {self._tag}, [dim]{digest[:19]}…[/]")
         return accepted_at, digest
 
     def _wait_for_version(
@@ -232,56 +219,10 @@ class Demo:
                     return str(json.loads(event["message"])["reason"])
         return None
 
-    # telling
-
     @contextmanager
     def _step(self, title: str) -> Iterator[Step]:
-        step = Step(title)
-        started = time.time()
-        self._console.print(f"[bold]{title}[/]")
-        self._log.write(f"\n== {title}\n")
-        with self._console.status("") as self._status:
+        """A step of the story, with what the visitor met during it."""
+        with self._story.step(title) as step:
             yield step
-        step.seconds = time.time() - started
-        visits = [text for at, text in self._watch.visits if at >= started]
-        step.visits, step.failed_visits = len(visits), visits.count(None)
-        self._steps.append(step)
-        self._console.print(f"  [green]✓[/] {step.seconds:.1f} s")
-
-    def _progress(self, line: str) -> None:
-        self._log.write(line + "\n")
-        self._status.update(f"[dim]{escape(line[:100])}[/]")
-
-    def _say(self, text: str) -> None:
-        self._console.print(f"  {text}", soft_wrap=True)
-
-    def _table(self) -> Table:
-        table = Table(title="What happened", show_lines=False)
-        table.add_column("step")
-        table.add_column("took", justify="right")
-        table.add_column("of that")
-        table.add_column("visits failed", justify="right")
-        for step in self._steps:
-            measured = "\n".join(f"{name}: {seconds:.2f} s" for name, seconds in step.measured.items())
-            visits = f"{step.failed_visits} of {step.visits}" if step.visits else ""
-            table.add_row(step.title, f"{step.seconds:.1f} s", measured, visits)
-        return table
-
-    def _write(self) -> None:
-        story = {
-            "speed": self._lab.speed,
-            "steps": [
-                {
-                    "title": step.title,
-                    "seconds": round(step.seconds, 3),
-                    "measured": {name: round(seconds, 3) for name, seconds in step.measured.items()},
-                    "visits": step.visits,
-                    "failed_visits": step.failed_visits,
-                }
-                for step in self._steps
-            ],
-        }
-        path = self._folder / "demo.json"
-        path.write_text(json.dumps(story, indent=2, ensure_ascii=False) + "\n")
-        self._console.print(f"The same as JSON: {path}; what the tools said: {self._log.name}")
-        self._log.close()
+            visits = [text for at, text in self._watch.visits if at >= step.started]
+            step.visits, step.failed_visits = len(visits), visits.count(None)

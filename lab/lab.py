@@ -6,6 +6,7 @@ It listens on loopback only, and when it ends nothing of it is left but the fold
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import boto3
+import urllib3
 from botocore.config import Config
 from hypercorn.asyncio import serve
 from hypercorn.config import Config as ServerConfig
@@ -120,6 +122,8 @@ class Lab:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End everything that was started."""
+        if kind is KeyboardInterrupt:
+            logging.disable()  # Ctrl-C reaches MiniStack's workers as well: nobody needs their complaints
         self._stack.close()
 
     def _close_clients(self) -> None:
@@ -146,6 +150,12 @@ class Lab:
 
         stack.callback(stop)
         self._await(_until_it_listens(self.port))
+        stack.callback(self._forget_everything)
+
+    def _forget_everything(self) -> None:
+        """End MiniStack's Lambda workers and remove their folders."""
+        with suppress(OSError):
+            urllib3.request("POST", f"{self.endpoint}{ministack.RESET_PATH}", timeout=10, retries=False)
 
     def _run_schedules(self, stack: ExitStack) -> None:
         """Run each scheduled rule at its rate, in the lab's time."""

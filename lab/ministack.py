@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 ACCOUNT = "000000000000"  # the account of credentials that are not an account number
 REGION = "us-east-1"
 
+RESET_PATH = "/_ministack/reset"
+
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "lab",
     "AWS_SECRET_ACCESS_KEY": "lab",  # made up: MiniStack accepts any

@@ -231,6 +231,38 @@ def test_a_failed_run_is_retried_and_then_lies_in_the_dead_letter_queue(live: St
     assert "region is missing" in json.dumps(letter["responsePayload"])
 
 
+def test_a_push_whose_event_is_lost_is_found_by_the_schedule(live: Stack) -> None:
+    before = len(live.deployments())
+    live.lab.delivery.lose_next(lambda event: event["source"] == "aws.ecr")
+    live.push("lost")
+    until(lambda: live.says("lost"), "the page of the version whose event was lost")
+    until(lambda: live.is_steady(1), "its deployment's end")
+    assert len(live.deployments()) == before + 1
+
+
+def test_an_event_that_cannot_be_delivered_lies_in_the_rule_s_dead_letter_queue(live: Stack) -> None:
+    events, sqs = live.lab.client("events"), live.lab.client("sqs")
+    url = sqs.create_queue(QueueName="undelivered")["QueueUrl"]
+    queue_arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    target = {
+        "Id": "gone",
+        "Arn": "arn:aws:lambda:us-east-1:000000000000:function:gone",
+        "RetryPolicy": {"MaximumRetryAttempts": 1},
+        "DeadLetterConfig": {"Arn": queue_arn},
+    }
+    events.put_rule(Name="to-nowhere", EventPattern=json.dumps({"source": ["aws.ecr"]}))
+    events.put_targets(Rule="to-nowhere", Targets=[target])
+    live.push("child of nobody", tag=None)
+    [message] = until(
+        lambda: sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"]).get("Messages"),
+        "the event in the queue",
+    )
+    assert json.loads(message["Body"])["detail"]["image-tag"] == ""
+    assert message["MessageAttributes"]["ERROR_CODE"]["StringValue"] == "ResourceNotFoundException"
+    events.remove_targets(Rule="to-nowhere", Ids=["gone"])
+    events.delete_rule(Name="to-nowhere")
+
+
 def test_awslogs_brings_the_containers_lines(live: Stack) -> None:
     logs = live.lab.client("logs")
 
