@@ -10,10 +10,11 @@ Sources: EventBridge guide, "Retry policy" and "Dead-letter queues"; ECR guide, 
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 AT_ONCE = 8
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -72,8 +75,8 @@ class Delivery:
                     published.lost = True
                     break
             self.history.append(published)
-        if not published.lost and not self._closed.is_set():
-            self._pool.submit(self._deliver, event)
+        if not published.lost:
+            self._in_background(self._deliver, event)
 
     def image_action(self, repository: str, tag: str, digest: str, media_type: str, action: str) -> None:
         """Publish ECR's event of an image that came or went."""
@@ -108,17 +111,31 @@ class Delivery:
                 periods[rule["Name"]] = float(number) * seconds
         return periods
 
-    def run_schedule(self, rule_name: str) -> None:
-        """Run a scheduled rule now."""
+    def run_schedule(self, rule_name: str) -> str:
+        """Run a scheduled rule now, in the background; return its event's id."""
         arn = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{rule_name}"
         event = envelope("aws.events", "Scheduled Event", {}, resources=[arn])
-        self.history.append(Published(time.time(), event))
-        self._send(rule_name, event)
+        with self._lock:
+            self.history.append(Published(time.time(), event))
+        self._in_background(self._send, rule_name, event)
+        return str(event["id"])
 
     def close(self) -> None:
         """Deliver nothing more."""
         self._closed.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _in_background(self, deliver: Callable[..., None], *arguments: object) -> None:
+        if self._closed.is_set():
+            return
+        self._pool.submit(deliver, *arguments).add_done_callback(self._say_what_failed)
+
+    def _say_what_failed(self, delivered: Future[None]) -> None:
+        """Tell of an error that is not the lab's end: a rule may be deleted while it is looked at."""
+        if delivered.cancelled() or self._closed.is_set():
+            return
+        if (error := delivered.exception()) is not None:
+            log.warning("an event was not delivered: %r", error)
 
     def _deliver(self, event: dict[str, Any]) -> None:
         text = json.dumps(event)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import boto3
 import urllib3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 from hypercorn.asyncio import serve
 from hypercorn.config import Config as ServerConfig
 
@@ -40,7 +41,7 @@ T = TypeVar("T")
 
 HOST = "127.0.0.1"
 START_SECONDS = 30.0
-HOURS_TO_STABLE = 3 * 3600  # how long CloudFormation waits for a service
+SECONDS_TO_STABLE = 3 * 3600  # how long CloudFormation waits for a service
 
 
 class Lab:
@@ -109,7 +110,7 @@ class Lab:
                 self.delivery.publish,
                 logs.write,
             )
-            resources = EcsResources(self.ecs.call, HOURS_TO_STABLE / self.speed)
+            resources = EcsResources(self.ecs.call, SECONDS_TO_STABLE / self.speed)
             ministack.provision(resources.handlers())
             self._serve(Edge(application, self.ecs, self.delivery.image_action), stack)
             self._run_schedules(stack)
@@ -164,7 +165,10 @@ class Lab:
         def run() -> None:
             waited: dict[str, float] = {}
             while not end.wait(1):
-                for name, period in self.delivery.schedules().items():
+                periods: dict[str, float] = {}
+                with suppress(ClientError, BotoCoreError):  # the next second asks again
+                    periods = self.delivery.schedules()
+                for name, period in periods.items():
                     waited[name] = waited.get(name, 0) + 1
                     if waited[name] >= period / self.speed:
                         waited[name] = 0

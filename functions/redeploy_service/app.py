@@ -37,6 +37,8 @@ LOOKS = 2
 # ecs:UpdateService on a service that was deleted since it was read (API reference, UpdateService, errors).
 GONE = ("ServiceNotFoundException", "ServiceNotActiveException")
 
+METRICS = {Action.HOLD: "ServicesHeld", Action.START: "ServicesStarted", Action.DEPLOY: "DeploymentsStarted"}
+
 
 def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - Lambda passes it
     """Deploy what the event, or the schedule, finds to be due."""
@@ -197,12 +199,7 @@ class Redeployment:
                 "ignored", reason="the service was deleted meanwhile", ecs_service=service.service_name
             )
             return
-        name = {
-            Action.HOLD: "ServicesHeld",
-            Action.START: "ServicesStarted",
-            Action.DEPLOY: "DeploymentsStarted",
-        }
-        with single_metric(name[decision.action], MetricUnit.Count, 1, namespace="pushlive"):
+        with single_metric(METRICS[decision.action], MetricUnit.Count, 1, namespace="pushlive"):
             pass
 
     def _wait_out_the_second_of(self, image: Image) -> None:

@@ -297,6 +297,13 @@ def test_without_a_host_name_a_push_deploys_all_the_same(live: Stack) -> None:
     assert ["RedeployService" in function["FunctionName"] for function in functions] == [True]
 
 
+def test_the_schedules_go_on_after_a_stack_was_deleted_and_made_anew(live: Stack) -> None:
+    before = len(live.deployments())
+    live.lab.delivery.lose_next(lambda event: event["source"] == "aws.ecr")
+    live.push("2")
+    until(lambda: len(live.deployments()) == before + 1, "the schedule to find the push")
+
+
 def test_the_lab_listens_on_loopback_only(stack: Stack) -> None:
     assert stack.lab.endpoint.startswith("http://127.0.0.1:")
     assert stack.lab.dns[0] == "127.0.0.1"

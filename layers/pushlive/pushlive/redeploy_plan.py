@@ -126,7 +126,7 @@ class Service:
     def never_ran(self) -> bool:
         """Return whether no deployment ever resolved an image.
 
-        A deployment at desired count 0 records no digest (aws-facts, UpdateService).
+        A deployment at desired count 0 starts no task, so it resolves and records no digest.
         """
         runs = self.running_count or self.running_digests
         return not runs and not any(d.resolved or d.digests for d in self.deployments)
