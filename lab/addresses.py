@@ -1,7 +1,7 @@
-"""Loopback addresses that stand for the public addresses of tasks.
+"""Addresses of this machine that stand for the public addresses of tasks.
 
-Linux answers on all of 127.0.0.0/8, so that every task of the lab can listen on its own port 8080, as tasks
-with network interfaces of their own do.
+For tasks that are processes they are loopback addresses: Linux answers on all of 127.0.0.0/8, so that every
+task of the lab can listen on its own port 8080, as tasks with network interfaces of their own do.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ class Addresses:
     to a stranger and not to the next task. The first one is random: two labs on one machine do not meet.
     """
 
-    def __init__(self, network: ipaddress.IPv4Network = NETWORK) -> None:
+    def __init__(self, network: ipaddress.IPv4Network = NETWORK, *, gateway: str | None = None) -> None:
         self._network = network
-        self._in_use: set[str] = set()
+        self._gateway = gateway  # of a bridge: its other addresses are those of containers
+        self._in_use = {gateway} if gateway else set()
         self._next = secrets.randbelow(network.num_addresses)
 
     def allocate(self) -> str:
@@ -35,7 +36,8 @@ class Addresses:
             address = str(self._network[self._next])
             self._next = (self._next + 1) % self._network.num_addresses
             if address not in self._in_use and not address.endswith((".0", ".255")):
-                _require_loopback(address)
+                if not self._gateway:
+                    _require_loopback(address)
                 self._in_use.add(address)
                 return address
         raise RuntimeError(f"all addresses of {self._network} are in use")

@@ -10,12 +10,12 @@ import sys
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, cast
 
+from lab.output_lines import OutputLines
 from lab.watchdog import kill_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-LONGEST_LINE_BYTES = 16 * 1024  # Docker cuts longer lines of output into pieces of this size.
 LINGER_SECONDS = 1  # for output of a process that left the group; Docker would have killed it
 
 # A task's own loopback, or all of its addresses: here both are the one address of the task.
@@ -45,7 +45,7 @@ class ContainerProcess(asyncio.SubprocessProtocol):
         self._rootfs = rootfs
         self._address = address
         self._log = log
-        self._unfinished = b""
+        self._lines = OutputLines()
         self.stop_signal = _signal_number(settings.get("StopSignal") or "SIGTERM")
         self.working_folder = self._inside(settings.get("WorkingDir") or "/")
         image_environment = dict(item.split("=", 1) for item in settings.get("Env") or [])
@@ -91,13 +91,8 @@ class ContainerProcess(asyncio.SubprocessProtocol):
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:  # noqa: ARG002 - both streams are one
         """asyncio: output came."""
-        *lines, rest = (self._unfinished + data).split(b"\n")
-        while len(rest) > LONGEST_LINE_BYTES:
-            lines.append(rest[:LONGEST_LINE_BYTES])
-            rest = rest[LONGEST_LINE_BYTES:]
-        self._unfinished = rest
-        for line in lines:
-            self._write(line)
+        for line in self._lines.feed(data):
+            self._log(line)
 
     def process_exited(self) -> None:
         """asyncio: the first process ended, and with it, as in a container, all others."""
@@ -106,16 +101,11 @@ class ContainerProcess(asyncio.SubprocessProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """asyncio: it ended, and its output too."""
-        if self._unfinished:
-            self._write(self._unfinished)
+        for line in self._lines.end():
+            self._log(line)
         self._transport.close()
         code = self._transport.get_returncode()
         self.exited.set_result(code if code is not None and code >= 0 else 128 - (code or 0))
-
-    def _write(self, line: bytes) -> None:
-        text = line.decode(errors="replace").rstrip("\r")
-        for start in range(0, len(text) or 1, LONGEST_LINE_BYTES):
-            self._log(text[start : start + LONGEST_LINE_BYTES])
 
     def _inside(self, path: str) -> Path:
         return self._rootfs / os.path.normpath(f"/{path}").lstrip("/")

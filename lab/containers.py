@@ -15,7 +15,7 @@ import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from urllib3.exceptions import HTTPError
 
@@ -40,6 +40,39 @@ class CannotStartContainerError(Exception):
     """The image's program could not be run."""
 
 
+class Runtime(Protocol):
+    """What runs the containers: processes of this machine (here), or Docker (`docker_runtime`)."""
+
+    async def pull(self, registry_host: str, repository: str, digest: str) -> str:
+        """What `start` calls the image."""
+
+    async def start(
+        self,
+        task_id: str,
+        image: str,
+        *,
+        address: str,
+        on_exit: Callable[[int], None],
+        log: Callable[[str], None],
+        entry_point: Sequence[str] = (),
+        command: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> str:
+        """The runtime id of a new container."""
+
+    async def stop(self, runtime_id: str, /) -> None:
+        """Ask it to end."""
+
+    async def kill(self, runtime_id: str, /) -> None:
+        """End it."""
+
+    async def probe(self, runtime_id: str, /, command: Sequence[str], timeout_seconds: float) -> bool:
+        """Whether its health check succeeds."""
+
+    async def close(self) -> None:
+        """End all of them."""
+
+
 class ProcessRuntime:
     """Pulls images and runs containers until `close`. Its methods belong to one event loop."""
 
@@ -52,13 +85,13 @@ class ProcessRuntime:
         self._started = 0
         self._closed = False
 
-    async def pull(self, registry_host: str, repository: str, digest: str) -> Path:
+    async def pull(self, registry_host: str, repository: str, digest: str) -> str:
         """The folder with the image's files (`rootfs`) and `config.json`; fetched once for each digest.
 
         Raises:
             CannotPullContainerError: no such image, or one that is broken.
         """
-        return await asyncio.to_thread(self._pull, registry_host, repository, digest)
+        return str(await asyncio.to_thread(self._pull, registry_host, repository, digest))
 
     def _pull(self, registry_host: str, repository: str, digest: str) -> Path:
         folder = self._images / digest.replace(":", "-")
@@ -80,7 +113,7 @@ class ProcessRuntime:
     async def start(
         self,
         task_id: str,
-        image: Path,
+        image: str,
         *,
         address: str,
         on_exit: Callable[[int], None],
@@ -98,7 +131,8 @@ class ProcessRuntime:
         Raises:
             CannotStartContainerError: the program is not in the image nor on this machine.
         """
-        settings = json.loads((image / "config.json").read_bytes()).get("config") or {}
+        folder = Path(image)
+        settings = json.loads((folder / "config.json").read_bytes()).get("config") or {}
         # An entryPoint also drops the image's Cmd, as `docker run --entrypoint` does.
         default = [] if entry_point else settings.get("Cmd") or []
         argv = [*(entry_point or settings.get("Entrypoint") or []), *(command or default)]
@@ -107,7 +141,7 @@ class ProcessRuntime:
         home = self._homes / runtime_id
         home.mkdir(parents=True, exist_ok=True)
         container = ContainerProcess(
-            rootfs=image / "rootfs",
+            rootfs=folder / "rootfs",
             settings=settings,
             environment=environment or {},
             address=address,

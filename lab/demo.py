@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 
 from lab import sam
-from lab.oci import build_image, hello_app_image
+from lab.base_images import PYTHON_IMAGE
+from lab.oci import HELLO_APP, build_image, hello_app_image
 from lab.oci_registry import push_image
 from lab.resolver import Resolver
 from lab.story import Story
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from lab.docker_cli import Docker
     from lab.lab import Lab
     from lab.oci import Image
     from lab.story import Step
@@ -31,9 +33,7 @@ HOST_NAME = "hello.example.com"
 PORT = 8080
 DRAIN_SECONDS = 72
 TTL_SECONDS = 10
-BROKEN = build_image(
-    {"app/app.py": b"raise SystemExit('broken on purpose')\n"}, command=["python3", "/app/app.py"], port=PORT
-)
+BROKEN = "raise SystemExit('broken on purpose')"
 
 
 class Demo:
@@ -50,7 +50,8 @@ class Demo:
         """Tell it all; then the table and the file."""
         self._console.print(
             "[bold]pushlive[/]: docker push is the deploy. No AWS account: this is a lab on this machine,"
-            f" where AWS is {self._lab.speed:g} times as fast.",
+            f" where AWS is {self._lab.speed:g} times as fast, and tasks are"
+            f" {'containers of its Docker Engine' if self._lab.docker else 'plain processes'}.",
             soft_wrap=True,
         )
         route53 = self._lab.client("route53")
@@ -88,7 +89,7 @@ class Demo:
     def push(self, title: str, version: str) -> None:
         """A push, and nothing else: deployment, record, page."""
         with self._step(title) as step:
-            pushed_at = self._push(hello_app_image(version), version)
+            pushed_at = self._push(version)
             text = self._wait_for_version(version, step, pushed_at)
             deployment = self._deployment_since(pushed_at)
             step.measured["push → deployment created"] = deployment["createdAt"].timestamp() - pushed_at
@@ -98,7 +99,7 @@ class Demo:
     def push_a_broken_image(self) -> None:
         """It ends at once. ECS rolls back; nobody deploys it again; the record stays."""
         with self._step("4. A broken image is pushed") as step:
-            pushed_at = self._push(BROKEN, "that ends at once")
+            pushed_at = self._push("that ends at once", broken=True)
             until(lambda: self._over("ROLLBACK_SUCCESSFUL", pushed_at), "the rollback")
             step.measured["push → rolled back"] = time.time() - pushed_at
             count = len(self._deployments())
@@ -132,7 +133,7 @@ class Demo:
         """ECR's events are best effort; the schedule finds a push whose event was lost."""
         with self._step("6. The event of a push is lost") as step:
             self._lab.delivery.lose_next(lambda event: event["source"] == "aws.ecr")
-            pushed_at = self._push(hello_app_image("3"), "3")
+            pushed_at = self._push("3")
             self._wait_for_version("3", step, pushed_at)
             self._measure_record(step)
         self._story.say(f"the five-minute schedule found it ({300 / self._lab.speed:g} s in this lab)")
@@ -154,12 +155,33 @@ class Demo:
 
     # what the steps are made of
 
-    def _push(self, image: Image, version: str) -> float:
+    def _push(self, version: str, *, broken: bool = False) -> float:
         """Push and return when the registry had accepted it."""
-        digest = push_image(self._registry, self._repository, self._tag, image)
+        if self._lab.docker:
+            digest = self._push_with_docker(self._lab.docker, version, broken=broken)
+        else:
+            image = _broken_image() if broken else hello_app_image(version)
+            digest = push_image(self._registry, self._repository, self._tag, image)
         accepted_at = until(lambda: self._lab.delivery.pushed_at(digest), "the registry to accept the push")
         self._story.say(f"pushed version {version} as {self._tag}, [dim]{digest[:19]}…[/]")
         return accepted_at
+
+    def _push_with_docker(self, docker: Docker, version: str, *, broken: bool) -> str:
+        """Docker build, docker push; return the digest that the registry shows."""
+        uri = f"{self._registry}/{self._repository}:{self._tag}"
+        self._story.progress(f"docker build and docker push {uri}")
+        if broken:
+            dockerfile = f'FROM {PYTHON_IMAGE}\nCMD ["python3", "-c", "{BROKEN}"]\n'
+            docker.run("build", "--quiet", "--tag", uri, "-", content=dockerfile.encode())
+        else:
+            argument = f"VERSION={version}"
+            docker.run("build", "--quiet", "--build-arg", argument, "--tag", uri, str(HELLO_APP))
+        docker.run("push", "--quiet", uri)
+        images = self._lab.client("ecr").describe_images(
+            repositoryName=self._repository, imageIds=[{"imageTag": self._tag}]
+        )["imageDetails"]
+        docker.run("image", "rm", "--force", uri)
+        return str(images[0]["imageDigest"])
 
     def _wait_for_version(
         self, version: str, step: Step, since: float, measure: str = "push → first answer of the new version"
@@ -224,3 +246,7 @@ class Demo:
             yield step
             visits = [text for at, text in self._watch.visits if at >= step.started]
             step.visits, step.failed_visits = len(visits), visits.count(None)
+
+
+def _broken_image() -> Image:
+    return build_image({"app/app.py": BROKEN.encode()}, command=["python3", "/app/app.py"], port=PORT)

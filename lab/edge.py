@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -20,7 +21,8 @@ from lab.ecs.api import EcsError
 from lab.live_ecs import METADATA_PATH
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
+    from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+    from ipaddress import IPv4Network
 
     from lab.live_ecs import LiveEcs
 
@@ -42,8 +44,11 @@ LARGEST_API_REQUEST = 8 * 1024 * 1024  # bytes; layers of images are larger, and
 class Edge:
     """An ASGI application around another one."""
 
-    def __init__(self, inner: Application, ecs: LiveEcs, on_image: OnImage) -> None:
+    def __init__(
+        self, inner: Application, ecs: LiveEcs, on_image: OnImage, admitted: Sequence[IPv4Network]
+    ) -> None:
         self._inner = inner
+        self._admitted = admitted
         self._ecs = ecs
         self._on_image = on_image
 
@@ -51,6 +56,10 @@ class Edge:
         """Answer a request, or let MiniStack do it."""
         if scope["type"] != "http":
             await self._inner(scope, receive, send)
+            return
+        if not any(ip_address(scope["client"][0]) in network for network in self._admitted):
+            # Linux also answers other machines that send to an address of a bridge of ours.
+            await _answer(send, 403, b"text/plain", b"the lab serves this machine and its tasks only")
             return
         headers = dict(scope["headers"])
         target, scope_of_signature = headers.get(b"x-amz-target", b""), headers.get(b"authorization", b"")

@@ -11,6 +11,7 @@ import os
 import socket
 import threading
 from contextlib import ExitStack, suppress
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -20,6 +21,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from hypercorn.asyncio import serve
 from hypercorn.config import Config as ServerConfig
+from urllib3.exceptions import HTTPError
 
 from lab import ministack
 from lab.addresses import Addresses
@@ -27,6 +29,7 @@ from lab.cloudformation import EcsResources
 from lab.containers import ProcessRuntime
 from lab.delivery import Delivery
 from lab.dns import DnsServer
+from lab.docker_runtime import DockerRuntime, Network
 from lab.ecs.timings import Timings
 from lab.edge import Edge
 from lab.live_ecs import LabWorld, LiveEcs
@@ -37,9 +40,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+    from lab.containers import Runtime
+    from lab.docker_cli import Docker
+
 T = TypeVar("T")
 
 HOST = "127.0.0.1"
+LOOPBACK = IPv4Network("127.0.0.0/8")
 START_SECONDS = 30.0
 SECONDS_TO_STABLE = 3 * 3600  # how long CloudFormation waits for a service
 
@@ -48,13 +55,24 @@ class Lab:
     """The running lab.
 
     `speed` is how many times faster than AWS its time passes: the 40 s until a task counts, stop
-    time-outs, retries and schedules. `folder` keeps images between runs.
+    time-outs, retries and schedules. `folder` keeps images between runs. With `docker` tasks are
+    containers, otherwise processes.
     """
 
-    def __init__(self, folder: Path = Path(".lab"), *, port: int = 0, speed: float = 20) -> None:
+    def __init__(
+        self,
+        folder: Path = Path(".lab"),
+        *,
+        port: int = 0,
+        speed: float = 20,
+        docker: Docker | None = None,
+    ) -> None:
         self.speed = speed
         self.port = port or _free_port()
         self.endpoint = f"http://{HOST}:{self.port}"
+        self.docker = docker
+        self.network: Network | None = None
+        """Where tasks and other containers reach the lab, at its gateway; None where tasks are processes."""
         self._folder = folder.resolve()
         self._stack = ExitStack()
         self._clients: dict[str, Any] = {}
@@ -99,20 +117,20 @@ class Lab:
                 self.client("sqs"),
                 retry_seconds=60 / self.speed,
             )
-            runtime = self._on_loop(self._runtime)
-            stack.callback(lambda: self._await(runtime.close()))
+            runtime, addresses = self._runtime(stack)
             self.ecs = LiveEcs(
                 self._loop,
-                LabWorld(Addresses(), ministack.manifest_digest),
+                LabWorld(addresses, ministack.manifest_digest),
                 runtime,
                 f"{HOST}:{self.port}",
+                f"{self._hosts()[-1]}:{self.port}",
                 timings,
                 self.delivery.publish,
                 logs.write,
             )
             resources = EcsResources(self.ecs.call, SECONDS_TO_STABLE / self.speed)
             ministack.provision(resources.handlers())
-            self._serve(Edge(application, self.ecs, self.delivery.image_action), stack)
+            self._serve(Edge(application, self.ecs, self.delivery.image_action, self._admitted()), stack)
             self._run_schedules(stack)
             stack.callback(self.delivery.close)
             self._answer_dns(stack)
@@ -131,12 +149,26 @@ class Lab:
         while self._clients:
             self._clients.popitem()[1].close()
 
-    def _runtime(self) -> ProcessRuntime:
-        return ProcessRuntime(self._folder)
+    def _runtime(self, stack: ExitStack) -> tuple[Runtime, Addresses]:
+        runtime: Runtime
+        if self.docker:
+            self.network = Network.create(self.docker)
+            runtime = DockerRuntime(self.docker, self.network)
+            addresses = Addresses(self.network.addresses, gateway=self.network.gateway)
+        else:
+            runtime, addresses = self._on_loop(lambda: ProcessRuntime(self._folder)), Addresses()
+        stack.callback(lambda: self._await(runtime.close()))
+        return runtime, addresses
+
+    def _hosts(self) -> list[str]:
+        return [HOST, self.network.gateway] if self.network else [HOST]
+
+    def _admitted(self) -> list[IPv4Network]:
+        return [LOOPBACK, self.network.addresses] if self.network else [LOOPBACK]
 
     def _serve(self, application: Any, stack: ExitStack) -> None:  # noqa: ANN401 - an ASGI application
         config = ServerConfig()
-        config.bind = [f"{HOST}:{self.port}"]
+        config.bind = [f"{host}:{self.port}" for host in self._hosts()]
         config.graceful_timeout = 1
         config.loglevel = "WARNING"
         end = self._on_loop(asyncio.Event)
@@ -155,7 +187,7 @@ class Lab:
 
     def _forget_everything(self) -> None:
         """End MiniStack's Lambda workers and remove their folders."""
-        with suppress(OSError):
+        with suppress(OSError, HTTPError):
             urllib3.request("POST", f"{self.endpoint}{ministack.RESET_PATH}", timeout=10, retries=False)
 
     def _run_schedules(self, stack: ExitStack) -> None:

@@ -24,10 +24,9 @@ from lab.ecs.world import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from lab.addresses import Addresses
-    from lab.containers import ProcessRuntime
+    from lab.containers import Runtime
     from lab.ecs.state import Task
     from lab.ecs.timings import Timings
     from lab.ecs.world import Command
@@ -54,7 +53,7 @@ class LabWorld:
         return self._manifest_digest(repository, reference)
 
     def allocate_interface(self, subnet_ids: Sequence[str], public: bool) -> Interface:  # noqa: FBT001 - the model's protocol
-        """Return a new interface; its public address is a loopback address of its own."""
+        """Return a new interface; its public address is one of this machine's."""
         eni_id = f"eni-{secrets.token_hex(9)[:17]}"
         interface = Interface(
             eni_id=eni_id,
@@ -89,8 +88,9 @@ class LiveEcs:
         self,
         loop: asyncio.AbstractEventLoop,
         world: LabWorld,
-        runtime: ProcessRuntime,
+        runtime: Runtime,
         registry: str,
+        metadata_host: str,
         timings: Timings,
         publish: Callable[[dict[str, Any]], None],
         log: Log,
@@ -99,6 +99,7 @@ class LiveEcs:
         self._world = world
         self._runtime = runtime
         self._registry = registry
+        self._metadata_host = metadata_host
         self._publish = publish
         self._log = log
         self._model = EcsModel(world, random.Random(secrets.randbits(64)), timings=timings)  # noqa: S311 - ids
@@ -106,7 +107,7 @@ class LiveEcs:
         self._lock = threading.RLock()
         self._timer: asyncio.TimerHandle | None = None
         self._under_way: set[asyncio.Task[None]] = set()
-        self._images: dict[tuple[str, str], Path] = {}
+        self._images: dict[tuple[str, str], str] = {}
         self._runtime_ids: dict[tuple[str, str], str] = {}
 
     def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -207,7 +208,7 @@ class LiveEcs:
                 command=definition.get("command", ()),
                 environment={
                     **{pair["name"]: str(pair["value"]) for pair in definition.get("environment", ())},
-                    "ECS_CONTAINER_METADATA_URI_V4": f"http://{self._registry}{METADATA_PATH}{task.id}",
+                    "ECS_CONTAINER_METADATA_URI_V4": f"http://{self._metadata_host}{METADATA_PATH}{task.id}",
                 },
             )
         except CannotStartContainerError as error:
@@ -233,5 +234,5 @@ def _definition(task: Task, container_name: str) -> dict[str, Any]:
 
 
 def _address(task: Task) -> str:
-    """Return where the task listens: its public address, which is a loopback address here."""
+    """Return where the task listens: its public address, which is one of this machine's here."""
     return task.interface.public_ip or "127.0.0.1"

@@ -3,110 +3,36 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from lab import sam
 from lab.lab import Lab
 from lab.oci import build_index, hello_app_image
-from lab.oci_registry import push_image, push_index
+from lab.oci_registry import push_index
 from lab.resolver import Resolver
-from lab.watch import page, until
+from lab.watch import until
+from tests.deployed_stack import HOST_NAME, DeployedStack, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-HOST_NAME = "app.example.com"
 SPEED = 40.0
 
 
-class Stack:
-    """The deployed stack, and what its users do with it."""
-
-    def __init__(self, lab: Lab, build_folder: Path) -> None:
-        self.lab = lab
-        self.build_folder = build_folder
-        zone = lab.client("route53").create_hosted_zone(Name="example.com", CallerReference="test")
-        self.zone_id = zone["HostedZone"]["Id"].rpartition("/")[2]
-        self.ecs = lab.client("ecs")
-        self.parameters = {
-            "HostedZoneId": self.zone_id,
-            "HostName": HOST_NAME,
-            "DrainSeconds": "1",
-            "TtlSeconds": "1",
-        }
-        self.outputs: dict[str, str] = {}
-
-    def deploy(self, template: Path | None = None, **parameters: str) -> None:
-        self.parameters |= parameters
-        self.outputs = sam.deploy(self.lab, self.build_folder, self.parameters, _quiet, template=template)
-
-    @property
-    def repository(self) -> tuple[str, str]:
-        """Registry host and repository name, as the output for `docker push` says."""
-        registry, _, rest = self.outputs["Step3Push"].split()[-1].partition("/")
-        return registry, rest.partition(":")[0]
-
-    def push(self, version: str, tag: str | None = "latest") -> str:
-        return push_image(*self.repository, tag, hello_app_image(version))
-
-    def service(self) -> Any:
-        cluster, name = self.outputs["ClusterName"], self.outputs["ServiceName"]
-        return self.ecs.describe_services(cluster=cluster, services=[name])["services"][0]
-
-    def deployments(self) -> list[Any]:
-        cluster, name = self.outputs["ClusterName"], self.outputs["ServiceName"]
-        return list(self.ecs.list_service_deployments(cluster=cluster, service=name)["serviceDeployments"])
-
-    def is_steady(self, tasks: int) -> bool:
-        service = self.service()
-        states = [deployment["rolloutState"] for deployment in service["deployments"]]
-        return states == ["COMPLETED"] and service["runningCount"] == service["desiredCount"] == tasks
-
-    def page(self, host_name: str = HOST_NAME) -> str:
-        return page(Resolver(self.lab.dns), host_name, 8080)
-
-    def says(self, version: str, host_name: str = HOST_NAME) -> bool:
-        return f"version {version}," in self.page(host_name)
-
-    def record_names(self) -> set[tuple[str, str]]:
-        found = self.lab.client("route53").list_resource_record_sets(HostedZoneId=self.zone_id)
-        return {(r["Name"].rstrip("."), r["Type"]) for r in found["ResourceRecordSets"]} - {
-            ("example.com", "NS"),
-            ("example.com", "SOA"),
-        }
-
-    def log_of(self, function: str) -> list[dict[str, Any]]:
-        """The function's own log lines."""
-        logs = self.lab.client("logs")
-        groups = [g["logGroupName"] for g in logs.describe_log_groups()["logGroups"]]
-        return [
-            json.loads(event["message"])
-            for group in groups
-            if group.endswith(f"{function}Logs")
-            for event in logs.filter_log_events(logGroupName=group)["events"]
-            if event["message"].startswith('{"level"')
-        ]
-
-
-def _quiet(_line: str) -> None:
-    """sam's output is shown when it fails."""
-
-
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedStack]:
     folder = tmp_path_factory.mktemp("lab")
-    sam.build(folder / "build", _quiet)
+    sam.build(folder / "build", quiet)
     with Lab(folder, speed=SPEED) as lab:
-        deployed = Stack(lab, folder / "build")
+        deployed = DeployedStack(lab, folder / "build")
         deployed.deploy()
         yield deployed
 
 
 @pytest.fixture(scope="module")
-def live(stack: Stack) -> Stack:
+def live(stack: DeployedStack) -> DeployedStack:
     """The stack after its first push."""
     assert stack.service()["desiredCount"] == 0, "a new service must wait for the first push"
     stack.push("1")
@@ -115,7 +41,7 @@ def live(stack: Stack) -> Stack:
     return stack
 
 
-def test_first_deploy_of_an_empty_repository_succeeds_and_costs_nothing(stack: Stack) -> None:
+def test_first_deploy_of_an_empty_repository_succeeds_and_costs_nothing(stack: DeployedStack) -> None:
     assert stack.service()["desiredCount"] == 0
     assert stack.lab.ecs.interfaces() == {}
     assert stack.record_names() == set()
@@ -123,7 +49,7 @@ def test_first_deploy_of_an_empty_repository_succeeds_and_costs_nothing(stack: S
     assert [reason.partition(" of ")[0] for reason in reasons] == ["waits for the first push"]
 
 
-def test_the_outputs_are_the_next_commands(live: Stack) -> None:
+def test_the_outputs_are_the_next_commands(live: DeployedStack) -> None:
     registry, repository = live.repository
     uri = f"{registry}/{repository}:latest"
     assert live.outputs["Step1Login"].endswith(f"docker login --username AWS --password-stdin {registry}")
@@ -132,14 +58,14 @@ def test_the_outputs_are_the_next_commands(live: Stack) -> None:
     assert live.outputs["Step4Url"] == f"http://{HOST_NAME}:8080/"
 
 
-def test_a_push_is_the_deploy(live: Stack) -> None:
+def test_a_push_is_the_deploy(live: DeployedStack) -> None:
     live.push("2")
     until(lambda: live.says("2"), "the second version's page")
     until(lambda: live.is_steady(1), "its deployment's end")
     assert live.record_names() == {(HOST_NAME, "A"), (f"_pushlive.{HOST_NAME}", "TXT")}
 
 
-def test_another_tag_and_an_untagged_manifest_deploy_nothing(live: Stack) -> None:
+def test_another_tag_and_an_untagged_manifest_deploy_nothing(live: DeployedStack) -> None:
     before = len(live.deployments())
     live.push("other", tag="other")
     live.push("child", tag=None)
@@ -150,7 +76,7 @@ def test_another_tag_and_an_untagged_manifest_deploy_nothing(live: Stack) -> Non
     assert len(live.deployments()) == before
 
 
-def test_a_multi_arch_push_is_one_deployment(live: Stack) -> None:
+def test_a_multi_arch_push_is_one_deployment(live: DeployedStack) -> None:
     before = len(live.deployments())
     images = [hello_app_image("multi", target=target) for target in ("linux/amd64", "linux/arm64")]
     push_index(*live.repository, "latest", build_index(images, attestations=True))
@@ -162,7 +88,7 @@ def test_a_multi_arch_push_is_one_deployment(live: Stack) -> None:
     assert len(live.deployments()) == before + 1
 
 
-def _looked_at_by_the_schedule(stack: Stack) -> bool:
+def _looked_at_by_the_schedule(stack: DeployedStack) -> bool:
     schedules = {p.event["id"] for p in stack.lab.delivery.history if p.event["source"] == "aws.events"}
     newest = max(stack.deployments(), key=lambda d: d["createdAt"])["createdAt"]
     return any(
@@ -171,7 +97,7 @@ def _looked_at_by_the_schedule(stack: Stack) -> bool:
     )
 
 
-def test_no_stack_update_sets_the_live_desired_count_back(live: Stack) -> None:
+def test_no_stack_update_sets_the_live_desired_count_back(live: DeployedStack) -> None:
     cluster, name = live.outputs["ClusterName"], live.outputs["ServiceName"]
     live.ecs.update_service(cluster=cluster, service=name, desiredCount=3)
     until(lambda: live.is_steady(3), "three tasks")
@@ -195,7 +121,7 @@ def test_no_stack_update_sets_the_live_desired_count_back(live: Stack) -> None:
     until(lambda: len(Resolver(live.lab.dns).resolve(HOST_NAME)) == 1, "one address again")
 
 
-def test_another_host_name_leaves_no_old_record_behind(live: Stack) -> None:
+def test_another_host_name_leaves_no_old_record_behind(live: DeployedStack) -> None:
     live.deploy(HostName="other.example.com")
     until(lambda: "Hello" in live.page("other.example.com"), "the page under the new name")
     assert live.record_names() == {("other.example.com", "A"), ("_pushlive.other.example.com", "TXT")}
@@ -203,7 +129,7 @@ def test_another_host_name_leaves_no_old_record_behind(live: Stack) -> None:
     until(lambda: "Hello" in live.page(), "the page under the old name")
 
 
-def test_a_name_that_the_zone_does_not_own_fails_the_update_and_says_so(live: Stack) -> None:
+def test_a_name_that_the_zone_does_not_own_fails_the_update_and_says_so(live: DeployedStack) -> None:
     with pytest.raises(sam.SamError, match="UPDATE_ROLLBACK_COMPLETE"):
         live.deploy(HostName="app.example.org")
     events = live.lab.client("cloudformation").describe_stack_events(StackName=sam.STACK_NAME)["StackEvents"]
@@ -213,7 +139,7 @@ def test_a_name_that_the_zone_does_not_own_fails_the_update_and_says_so(live: St
     until(lambda: "Hello" in live.page(), "the page, as before")
 
 
-def test_a_failed_run_is_retried_and_then_lies_in_the_dead_letter_queue(live: Stack) -> None:
+def test_a_failed_run_is_retried_and_then_lies_in_the_dead_letter_queue(live: DeployedStack) -> None:
     functions = live.lab.client("lambda").list_functions()["Functions"]
     [function] = [f["FunctionName"] for f in functions if "RedeployService" in f["FunctionName"]]
     event = {"id": "damaged", "detail-type": "ECR Image Action", "source": "aws.ecr"}
@@ -231,7 +157,7 @@ def test_a_failed_run_is_retried_and_then_lies_in_the_dead_letter_queue(live: St
     assert "region is missing" in json.dumps(letter["responsePayload"])
 
 
-def test_a_push_whose_event_is_lost_is_found_by_the_schedule(live: Stack) -> None:
+def test_a_push_whose_event_is_lost_is_found_by_the_schedule(live: DeployedStack) -> None:
     before = len(live.deployments())
     live.lab.delivery.lose_next(lambda event: event["source"] == "aws.ecr")
     live.push("lost")
@@ -240,7 +166,7 @@ def test_a_push_whose_event_is_lost_is_found_by_the_schedule(live: Stack) -> Non
     assert len(live.deployments()) == before + 1
 
 
-def test_an_event_that_cannot_be_delivered_lies_in_the_rule_s_dead_letter_queue(live: Stack) -> None:
+def test_an_event_that_cannot_be_delivered_lies_in_the_rule_s_dead_letter_queue(live: DeployedStack) -> None:
     events, sqs = live.lab.client("events"), live.lab.client("sqs")
     url = sqs.create_queue(QueueName="undelivered")["QueueUrl"]
     queue_arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -263,7 +189,7 @@ def test_an_event_that_cannot_be_delivered_lies_in_the_rule_s_dead_letter_queue(
     events.delete_rule(Name="to-nowhere")
 
 
-def test_awslogs_brings_the_containers_lines(live: Stack) -> None:
+def test_awslogs_brings_the_containers_lines(live: DeployedStack) -> None:
     logs = live.lab.client("logs")
 
     def lines() -> list[str]:
@@ -274,8 +200,8 @@ def test_awslogs_brings_the_containers_lines(live: Stack) -> None:
     until(lambda: any('"serving"' in line for line in lines()), "the log line of a starting app")
 
 
-def test_sam_delete_leaves_nothing(live: Stack) -> None:
-    sam.delete(live.lab, _quiet)
+def test_sam_delete_leaves_nothing(live: DeployedStack) -> None:
+    sam.delete(live.lab, quiet)
     lab = live.lab
     assert live.record_names() == set()
     assert lab.client("ecr").describe_repositories()["repositories"] == []
@@ -286,7 +212,7 @@ def test_sam_delete_leaves_nothing(live: Stack) -> None:
     until(lambda: not live.record_names(), "nobody to put the record back", seconds=1)
 
 
-def test_without_a_host_name_a_push_deploys_all_the_same(live: Stack) -> None:
+def test_without_a_host_name_a_push_deploys_all_the_same(live: DeployedStack) -> None:
     live.parameters = {"DrainSeconds": "1"}
     live.deploy()
     assert "Step4Url" not in live.outputs
@@ -297,13 +223,13 @@ def test_without_a_host_name_a_push_deploys_all_the_same(live: Stack) -> None:
     assert ["RedeployService" in function["FunctionName"] for function in functions] == [True]
 
 
-def test_the_schedules_go_on_after_a_stack_was_deleted_and_made_anew(live: Stack) -> None:
+def test_the_schedules_go_on_after_a_stack_was_deleted_and_made_anew(live: DeployedStack) -> None:
     before = len(live.deployments())
     live.lab.delivery.lose_next(lambda event: event["source"] == "aws.ecr")
     live.push("2")
     until(lambda: len(live.deployments()) == before + 1, "the schedule to find the push")
 
 
-def test_the_lab_listens_on_loopback_only(stack: Stack) -> None:
+def test_the_lab_listens_on_loopback_only(stack: DeployedStack) -> None:
     assert stack.lab.endpoint.startswith("http://127.0.0.1:")
     assert stack.lab.dns[0] == "127.0.0.1"

@@ -1,0 +1,93 @@
+"""A stack that the real SAM CLI deployed to the lab, and what its users do with it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from lab import sam
+from lab.oci import hello_app_image
+from lab.oci_registry import push_image
+from lab.resolver import Resolver
+from lab.watch import page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from lab.lab import Lab
+
+HOST_NAME = "app.example.com"
+
+
+def quiet(_line: str) -> None:
+    """sam's output is shown when it fails."""
+
+
+class DeployedStack:
+    def __init__(self, lab: Lab, build_folder: Path) -> None:
+        self.lab = lab
+        self.build_folder = build_folder
+        zone = lab.client("route53").create_hosted_zone(Name="example.com", CallerReference="test")
+        self.zone_id = zone["HostedZone"]["Id"].rpartition("/")[2]
+        self.ecs = lab.client("ecs")
+        self.parameters = {
+            "HostedZoneId": self.zone_id,
+            "HostName": HOST_NAME,
+            "DrainSeconds": "1",
+            "TtlSeconds": "1",
+        }
+        self.outputs: dict[str, str] = {}
+
+    def deploy(
+        self, template: Path | None = None, progress: Callable[[str], None] = quiet, **parameters: str
+    ) -> None:
+        self.parameters |= parameters
+        self.outputs = sam.deploy(self.lab, self.build_folder, self.parameters, progress, template=template)
+
+    @property
+    def repository(self) -> tuple[str, str]:
+        """Registry host and repository name, as the output for `docker push` says."""
+        registry, _, rest = self.outputs["Step3Push"].split()[-1].partition("/")
+        return registry, rest.partition(":")[0]
+
+    def push(self, version: str, tag: str | None = "latest") -> str:
+        return push_image(*self.repository, tag, hello_app_image(version))
+
+    def service(self) -> Any:
+        cluster, name = self.outputs["ClusterName"], self.outputs["ServiceName"]
+        return self.ecs.describe_services(cluster=cluster, services=[name])["services"][0]
+
+    def deployments(self) -> list[Any]:
+        cluster, name = self.outputs["ClusterName"], self.outputs["ServiceName"]
+        return list(self.ecs.list_service_deployments(cluster=cluster, service=name)["serviceDeployments"])
+
+    def is_steady(self, tasks: int) -> bool:
+        service = self.service()
+        states = [deployment["rolloutState"] for deployment in service["deployments"]]
+        return states == ["COMPLETED"] and service["runningCount"] == service["desiredCount"] == tasks
+
+    def page(self, host_name: str = HOST_NAME) -> str:
+        return page(Resolver(self.lab.dns), host_name, 8080)
+
+    def says(self, version: str, host_name: str = HOST_NAME) -> bool:
+        return f"version {version}," in self.page(host_name)
+
+    def record_names(self) -> set[tuple[str, str]]:
+        found = self.lab.client("route53").list_resource_record_sets(HostedZoneId=self.zone_id)
+        return {(r["Name"].rstrip("."), r["Type"]) for r in found["ResourceRecordSets"]} - {
+            ("example.com", "NS"),
+            ("example.com", "SOA"),
+        }
+
+    def log_of(self, function: str) -> list[dict[str, Any]]:
+        """The function's own log lines."""
+        logs = self.lab.client("logs")
+        groups = [g["logGroupName"] for g in logs.describe_log_groups()["logGroups"]]
+        return [
+            json.loads(event["message"])
+            for group in groups
+            if group.endswith(f"{function}Logs")
+            for event in logs.filter_log_events(logGroupName=group)["events"]
+            if event["message"].startswith('{"level"')
+        ]
