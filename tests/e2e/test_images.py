@@ -1,0 +1,158 @@
+"""Images that misbehave: what the service, the record and the log show, and what a visitor sees."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.watch import Watch, accepts, until
+from tests.deployed_stack import HOST_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.conftest import Typed
+
+PORT = 8080
+IMAGES = "tests/e2e/images"
+
+
+@pytest.fixture
+def good(live: Typed, request: pytest.FixtureRequest) -> Typed:
+    """A good image of its own runs when the test begins, whatever the test before has left."""
+    version = f"before-{request.node.name.removeprefix('test_')}"
+    live.deploys(version)
+    return live
+
+
+@pytest.fixture
+def watch(good: Typed) -> Iterator[Watch]:
+    """A visitor, from the good image on."""
+    with Watch(good.lab, HOST_NAME, PORT) as watching:
+        until(lambda: watching.visits and watching.visits[-1][1], "the visitor's first page")
+        yield watching
+
+
+def push(live: Typed, program: str, version: str = "") -> None:
+    arguments = f"--build-arg PROGRAM={program} --build-arg VERSION={version or program}"
+    live.types(f"docker build {arguments} -t {live.uri} {IMAGES} && {live.outputs['Step3Push']}")
+
+
+def failed(watch: Watch, since: float = 0) -> list[float]:
+    return [at for at, text in watch.visits if text is None and at > since]
+
+
+def newest_record(watch: Watch) -> frozenset[str]:
+    return watch.records[-1][1]
+
+
+def test_an_image_that_exits_at_once_is_rolled_back_and_never_tried_again(good: Typed, watch: Watch) -> None:
+    good_digest = running_digest(good)
+    push(good, "exits_at_once")
+    until(lambda: rolled_back(good), "the rollback")
+    until(lambda: good.is_steady(1), "the end of the rollback")
+    # the service
+    assert running_digest(good) == good_digest
+    ended = [c for c in good.stopped() if c.get("exitCode") == 1]
+    assert len(ended) >= 3, "the circuit breaker's threshold"
+    assert {c["stoppedReason"] for c in ended} == {"Essential container in task exited"}
+    # the log
+    assert "DATABASE_URL is not set" in good.log_lines()
+    count = len(good.deployments())
+    assert "this image failed" in good.run_schedule("RedeployService")
+    assert len(good.deployments()) == count
+    # the record, the visitor
+    until(lambda: newest_record(watch) <= live_addresses(good), "the record to hold live tasks only")
+    assert failed(watch) == []
+
+
+def test_an_image_that_listens_late_is_published_when_it_listens(good: Typed, watch: Watch) -> None:
+    before = newest_record(watch)
+    push(good, "listens_late")
+    until(lambda: "version listens_late" in (watch.visits[-1][1] or ""), "the new page")
+    until(lambda: good.is_steady(1), "the deployment's end")
+    [new] = newest_record(watch) - before
+    held_at, answered_at = watch.record_held(new), watch.answering_since[new]
+    assert held_at is not None
+    assert held_at >= answered_at, "the record held an address that did not answer yet"
+    assert "warming up" in good.log_lines()
+    assert failed(watch) == []
+
+
+def test_an_image_that_never_listens_is_published_only_when_nothing_else_is_left(
+    good: Typed, watch: Watch
+) -> None:
+    before = newest_record(watch)
+    push(good, "never_listens")
+    until(lambda: newest_record(watch) != before, "the record to leave the old task's address")
+    # ECS knows no readiness without a health check: for it all is well.
+    until(lambda: good.is_steady(1), "the deployment's end")
+    [address] = newest_record(watch)
+    assert address in live_addresses(good), "an address of nobody's, or of a stranger"
+    assert not accepts(address, PORT)
+    assert "running, but not listening" in good.log_lines()
+    moved_at = watch.records[-1][0]
+    until(lambda: failed(watch, since=moved_at), "a visitor to find that nobody listens")
+    good.deploys("after-never-listens")
+    until(lambda: "version after-never-listens" in (watch.visits[-1][1] or ""), "the visitor to read again")
+    # A run's log comes when the run is over, and these looked again and again for the task to listen.
+    reasons = ("0 tasks of the newest deployment answer and 1 older ones", "may be a stranger's")
+    until(lambda: all(said(good, reason) for reason in reasons), "both reasons in the log", seconds=90)
+
+
+def test_an_image_that_ignores_sigterm_is_killed_after_the_stop_timeout(good: Typed, watch: Watch) -> None:
+    push(good, "ignores_sigterm")
+    good.is_live("ignores_sigterm")
+    good.deploys("after-ignores-sigterm")
+    until(lambda: good.stopped()[-1].get("exitCode") == 137, "the exit code of SIGKILL")
+    assert failed(watch) == [], "it served until its end, and the record had long moved on"
+
+
+def test_an_image_that_dies_on_sigterm_at_once_is_left_by_the_record_before(
+    good: Typed, watch: Watch
+) -> None:
+    push(good, "dies_on_sigterm")
+    good.is_live("dies_on_sigterm")
+    [old] = newest_record(watch)
+    good.deploys("after-dies-on-sigterm")
+    until(lambda: good.stopped()[-1].get("exitCode") == 143, "the exit code of its own end")
+    assert old not in newest_record(watch)
+    held = [at for at, addresses in watch.records if old in addresses]
+    moved_at = next(at for at, _ in watch.records if at > held[-1])
+    until(lambda: "version after-dies-on-sigterm" in (watch.visits[-1][1] or ""), "the visitor to follow")
+    # A resolver may have asked just before the record moved: one TTL later nobody comes to the old address.
+    assert failed(watch, since=moved_at + float(good.parameters["TtlSeconds"])) == []
+
+
+def test_an_image_whose_tag_is_deleted_after_the_push_goes_on_running(good: Typed, watch: Watch) -> None:
+    count, (_, repository) = len(good.deployments()), good.repository
+    ecr = good.lab.client("ecr")
+    ecr.batch_delete_image(repositoryName=repository, imageIds=[{"imageTag": "latest"}])
+    assert "names no image" in good.run_schedule("RedeployService")
+    assert "already right" in good.run_schedule("UpdateRecord")
+    assert len(good.deployments()) == count
+    assert good.service()["desiredCount"] == good.service()["runningCount"] == 1
+    assert failed(watch) == []
+    good.deploys("after-the-deletion")
+    until(lambda: "version after-the-deletion" in (watch.visits[-1][1] or ""), "the visitor to follow")
+
+
+def said(live: Typed, reason: str) -> bool:
+    return any(reason in str(line["reason"]) for line in live.log_of("UpdateRecord"))
+
+
+def live_addresses(live: Typed) -> set[str]:
+    return {i.public_ip for i in live.lab.ecs.interfaces().values() if i.public_ip}
+
+
+def rolled_back(live: Typed) -> bool:
+    newest = max(live.deployments(), key=lambda deployment: deployment["createdAt"])
+    return bool(newest["status"] == "ROLLBACK_SUCCESSFUL")
+
+
+def running_digest(live: Typed) -> str:
+    cluster, service = live.outputs["ClusterName"], live.outputs["ServiceName"]
+    [arn] = live.ecs.list_tasks(cluster=cluster, serviceName=service)["taskArns"]
+    [task] = live.ecs.describe_tasks(cluster=cluster, tasks=[arn])["tasks"]
+    return str(task["containers"][0]["imageDigest"])
