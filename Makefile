@@ -6,7 +6,7 @@ INSTALL = -m pip install --disable-pip-version-check --no-compile --no-deps --re
 # A dot for each package: pip's own words are three hundred lines.
 DOTS = awk '/^(Collecting|Processing)/ {printf "."; fflush()} END {print " done"}'
 
-.PHONY: help demo lab test check lock clean
+.PHONY: help demo lab test e2e check lock clean
 
 help: ## show this
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -17,18 +17,21 @@ demo: .venv/installed .venv-sam/installed ## the whole story, in two minutes, wi
 lab: .venv/installed ## AWS on this machine, until Ctrl-C, for your own sam and docker commands
 	.venv/bin/python -m lab up
 
-test: .venv/installed .venv-sam/installed ## all tests
+test: .venv/installed .venv-sam/installed .venv-runtime/installed ## all tests
 	.venv/bin/python -m pytest
+
+e2e: .venv/installed .venv-sam/installed .venv-aws/installed ## the same with Docker, the AWS CLI and sam local invoke
+	.venv/bin/python -m pytest tests/e2e -o log_cli=true --log-cli-level=INFO --log-cli-format='%(message)s' -o timeout=900
 
 check: .venv/installed ## lint, format and types
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
 lock: ## write the lock files anew (needs uv)
-	for each in requirements/lab requirements/sam; do uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate $$each.in -o $$each.txt; done
+	for each in requirements/lab requirements/sam requirements/aws requirements/runtime; do uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate $$each.in -o $$each.txt; done
 	uv pip compile -q --upgrade --universal --python-version 3.13 --generate-hashes --no-emit-index-url --no-header --no-annotate layers/pushlive/requirements.in -o layers/pushlive/requirements.txt
 
 clean: ## remove everything that was made here
-	rm -rf .venv .venv-sam .aws-sam .lab .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-sam .venv-aws .venv-runtime .aws-sam .lab .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/installed: requirements/lab.txt
 	@echo "Installing the lab and the test tools into .venv (about a minute, once) ..."
@@ -37,3 +40,14 @@ clean: ## remove everything that was made here
 .venv-sam/installed: requirements/sam.txt
 	@echo "Installing SAM CLI into .venv-sam (about a minute, once) ..."
 	@$(PYTHON) -m venv --clear .venv-sam && .venv-sam/bin/python $(INSTALL) $< | $(DOTS) && touch $@
+
+.venv-aws/installed: requirements/aws.txt
+	@echo "Installing the AWS CLI into .venv-aws (once) ..."
+	@$(PYTHON) -m venv --clear .venv-aws && .venv-aws/bin/python $(INSTALL) $< | $(DOTS) && touch $@
+
+# By Lambda's own Python where that runs here (a version manager's shim may be there and not run). It holds what its
+# lock names and nothing else, not even pip: whatever the built functions import besides must come from sam build.
+.venv-runtime/installed: requirements/runtime.txt | .venv/installed
+	@echo "Installing Lambda's runtime interface client into .venv-runtime (once) ..."
+	@python=python3.13; $$python -c "" 2>/dev/null || python="$(PYTHON)"; $$python -m venv --clear --without-pip .venv-runtime
+	@PIP_PYTHON=.venv-runtime/bin/python .venv/bin/python $(INSTALL) $< | $(DOTS) && touch $@

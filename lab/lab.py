@@ -235,6 +235,7 @@ class Lab:
 def _running_loop(name: str, stack: ExitStack) -> asyncio.AbstractEventLoop:
     """Return an event loop that runs in a thread of its own until `stack` is closed."""
     loop = asyncio.new_event_loop()
+    loop.set_exception_handler(_complain)
     thread = threading.Thread(target=loop.run_forever, name=name, daemon=True)
 
     def end() -> None:
@@ -246,6 +247,12 @@ def _running_loop(name: str, stack: ExitStack) -> asyncio.AbstractEventLoop:
     stack.callback(end)
     thread.start()
     return loop
+
+
+def _complain(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """asyncio's own complaint, but not about a connection that the server's end cut off."""
+    if not isinstance(context.get("exception"), asyncio.CancelledError):
+        loop.default_exception_handler(context)
 
 
 async def _until_it_listens(port: int) -> None:

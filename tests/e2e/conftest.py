@@ -126,8 +126,16 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def lab(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    before = images(docker)
     with Lab(tmp_path_factory.mktemp("lab"), speed=SPEED, docker=docker) as running:
         yield running
+    for image in images(docker) - before:
+        docker.run("image", "rm", "--force", image)
+
+
+def images(docker: Docker) -> set[str]:
+    named = docker.run("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split()
+    return {image for image in named if "<none>" not in image}
 
 
 @pytest.fixture(scope="session")
