@@ -250,7 +250,7 @@ def _running_loop(name: str, stack: ExitStack) -> asyncio.AbstractEventLoop:
 
 
 def _complain(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """asyncio's own complaint, but not about a connection that the server's end cut off."""
+    """What asyncio complains of, but not a connection that the server's end cut off."""
     if not isinstance(context.get("exception"), asyncio.CancelledError):
         loop.default_exception_handler(context)
 
