@@ -13,6 +13,7 @@ import html
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -25,11 +26,14 @@ from typing import cast
 from urllib.parse import urlsplit
 
 LARGEST_HEAD_BYTES = 8192  # request line and headers together
+MOST_CONNECTIONS = 500  # at once: some 20 MB of what is read ahead, and half of the usual limit of open files
+HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00\r\n]*")  # RFC 9110, 5.1 and 5.5
 IDLE_SECONDS = 30  # a connection on which no request begins
 REQUEST_SECONDS = 10  # from a request's first byte to its last, and for an answer to be taken
 LAST_CALL_SECONDS = 1  # for requests on their way when serving ends, and for a client to hang up
 LARGEST_METADATA_BYTES = 1024 * 1024
 
+TOO_MANY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Hello, World!</title>
@@ -62,9 +66,14 @@ class App:
     def respond(self, head: bytes) -> Response:
         """The answer to a request without a body."""
         request_line, *lines = head.decode("latin-1").strip("\r\n").split("\r\n")
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        headers: dict[str, str] = {}
+        for name, _, value in (line.partition(":") for line in lines):
+            # Of two lengths neither counts: where a request ends must not be a matter of opinion.
+            headers[name.lower()] = ", ".join(filter(None, (headers.get(name.lower()), value.strip())))
         match request_line.split(" "):
-            case [method, target, ("HTTP/1.0" | "HTTP/1.1") as http_version] if target.startswith("/"):
+            case [method, target, ("HTTP/1.0" | "HTTP/1.1") as http_version] if target.startswith(
+                "/"
+            ) and all(map(HEADER.fullmatch, lines)):
                 path = target.partition("?")[0]
             case _:
                 return Response(HTTPStatus.BAD_REQUEST, "bad request\n")
@@ -87,6 +96,10 @@ class App:
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection until either side has enough of it."""
         connection = cast("asyncio.Task[None]", asyncio.current_task())
+        if len(self.connections) >= MOST_CONNECTIONS:
+            writer.write(TOO_MANY)
+            writer.close()
+            return
         self.connections.add(connection)
         # EOFError: the client left. OSError: also a TimeoutError. CancelledError: from `finish`.
         with suppress(EOFError, OSError, asyncio.CancelledError):

@@ -4,12 +4,13 @@ One run, woken by a push, by the end of a deployment, or every five minutes:
 
 1. read the services of the cluster, the images that they name, their deployments and tasks;
 2. plan, for each service (`redeploy_plan`, pure);
-3. apply: UpdateService, where the plan says so.
+3. apply: UpdateService, where the plan says so, under a claim that only one run can hold (`claims`).
 """
 
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pushlive import aws, ecr, ecs, events
+from pushlive import aws, claims, ecr, ecs, events
 from pushlive.config import ConfigError, Settings
 from pushlive.redeploy_plan import Action, Decision, Image, Service, deployable_from, opt_out, plan_deployment
 
@@ -29,21 +30,36 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+
+    from pushlive.claims import Claim
 
 logger = Logger(service="RedeployService")
 
-# A second look follows a hold, because a push may have come between the look and the hold.
-LOOKS = 2
+# Another look follows a hold, because a push may have come between the look and the hold; the claim of a
+# hold, because another run may have started the service; and a claim that was taken over, because the run
+# that held it may have deployed.
+LOOKS = 4
 # ecs:UpdateService on a service that was deleted since it was read (API reference, UpdateService, errors).
 GONE = ("ServiceNotFoundException", "ServiceNotActiveException")
 
+SERVER_ERROR = 500
+
+START_COUNT = re.compile(
+    "0*[1-9][0-9]{0,3}"
+)  # a service has 5000 tasks at most (ECS guide, "Service quotas")
+
+# What only one run may do at a time. A slow hold would stop a service that another run has just started.
+CLAIMED = (Action.HOLD, Action.START, Action.DEPLOY)
 METRICS = {Action.HOLD: "ServicesHeld", Action.START: "ServicesStarted", Action.DEPLOY: "DeploymentsStarted"}
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - Lambda passes it
     """Deploy what the event, or the schedule, finds to be due."""
     settings = Settings.from_env(os.environ)
-    Redeployment(settings, aws.client("ecs"), aws.client("ecr")).run(event)
+    if not settings.claims_log_group:
+        raise ConfigError("The environment variable CLAIMS_LOG_GROUP is missing: template.yaml sets it")
+    Redeployment(settings, aws.client("ecs"), aws.client("ecr"), lambda: aws.client("logs")).run(event)
 
 
 @dataclass
@@ -53,6 +69,8 @@ class Redeployment:
     settings: Settings
     ecs_client: ECSClient
     ecr_client: ECRClient
+    logs_client: Callable[[], CloudWatchLogsClient]
+    """Makes the client, which most runs do not need."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], None] = time.sleep
     images: dict[str, Image] = field(default_factory=dict)
@@ -73,18 +91,37 @@ class Redeployment:
             )
             return
         if isinstance(wake, events.Push):
+            # A push lies in the past, whatever its event says.
+            wake = replace(wake, pushed_at=min(wake.pushed_at, self.now()))
             self._wait_out_the_second_of(Image("", wake.digest, wake.pushed_at))
-        failures = []
+        failures: dict[str, Exception] = {}
         for service in self._services(wake):
             try:
                 self._look_at(service, wake)
             except (ClientError, BotoCoreError, ConfigError) as error:
                 logger.exception("failed", ecs_service=service.service_name)
-                failures.append(error)
+                failures[service.service_name] = error
         if failures:
-            raise ExceptionGroup(f"{len(failures)} services could not be served; see the log", failures)
+            # Lambda puts this text into the dead letter.
+            told = "; ".join(f"{name}: {error}" for name, error in failures.items())
+            raise ExceptionGroup(
+                f"{len(failures)} services could not be served: {told}", list(failures.values())
+            )
 
     # read
+
+    def _read(self, found: ecs.Service, wake: events.Wake, *, held: bool) -> tuple[Service, Image | None]:
+        """Return the service, whole if the plan may ask for it, and the image whose push woke us."""
+        service = replace(self._state(found), held=held)
+        pushed = self._pushed(wake, service)
+        if not opt_out(service) and (pushed is None or pushed.reference in service.image_references):
+            service = self._whole_state(found, service)
+        return service, pushed
+
+    def _again(self, found: ecs.Service) -> ecs.Service:
+        """Return the service as it is now; as it was if it is gone."""
+        cluster = self.settings.cluster_arn
+        return next(iter(ecs.services(self.ecs_client, cluster, [found.service_name])), found)
 
     def _services(self, wake: events.Wake) -> list[ecs.Service]:
         cluster = self.settings.cluster_arn
@@ -121,8 +158,12 @@ class Redeployment:
         running = ecs.running_digests(
             ecs.tasks(self.ecs_client, cluster, found.service_name), definition, found.newest_deployment_id
         )
+        if found.desired_count == 0:
+            # Read after the deployments: whoever has started it since is seen here, or claims as we would.
+            found = self._again(found)
         return replace(
             service,
+            desired_count=found.desired_count,
             images=images,
             deployments=deployments,
             running_digests=running,
@@ -143,22 +184,41 @@ class Redeployment:
     # plan
 
     def _look_at(self, found: ecs.Service, wake: events.Wake) -> None:
-        held = False
-        for _ in range(LOOKS):
-            service = replace(self._state(found), held=held)
-            pushed = self._pushed(wake, service)
-            if not opt_out(service) and (pushed is None or pushed.reference in service.image_references):
-                service = self._whole_state(found, service)
+        held, claim = False, None
+        for look in range(LOOKS):
+            if look:
+                self.images.clear()
+                found = self._again(found)
+            service, pushed = self._read(found, wake, held=held)
             decision = plan_deployment(service, pushed, self.now())
+            if decision.action in CLAIMED and not self.settings.dry_run:
+                before, claim = claim, self._claim(service, claim)
+                if claim is None:
+                    decision = Decision(
+                        Action.LEAVE, f"another run is at work on it: {claims.subject(service)}"
+                    )
+                elif claim != before and (claim.number > 1 or decision.action is Action.HOLD):
+                    # What was read before the claim may be what another run has just changed.
+                    if claim.number > 1:
+                        logger.info(
+                            "taken over", reason="the run that claimed it is over", claim=claim.stream
+                        )
+                    continue
             self._say(decision, service, pushed)
-            self._apply(decision, service)
+            self._apply(decision, service, claim)
+            if claim and decision.action is Action.LEAVE:
+                # Held and nothing to start yet, or another run has deployed it: the next run may claim.
+                claims.release(self.logs_client(), self.settings.claims_log_group, claim)
             held = decision.action is Action.HOLD
             if not held or self.settings.dry_run:
                 return
-            self.images.clear()
-            [found] = ecs.services(self.ecs_client, self.settings.cluster_arn, [found.service_name]) or [
-                found
-            ]
+
+    def _claim(self, service: Service, claim: Claim | None) -> Claim | None:
+        """Return the claim of what is to be deployed, perhaps the one we have; None if it is another's."""
+        subject = claims.subject(service)
+        if claim and claim.subject == subject:
+            return claim
+        return claims.take(self.logs_client(), self.settings.claims_log_group, subject, self.now())
 
     def _pushed(self, wake: events.Wake, service: Service) -> Image | None:
         if not isinstance(wake, events.Push):
@@ -182,7 +242,7 @@ class Redeployment:
 
     # apply
 
-    def _apply(self, decision: Decision, service: Service) -> None:
+    def _apply(self, decision: Decision, service: Service, claim: Claim | None) -> None:
         if decision.action is Action.LEAVE or self.settings.dry_run:
             return
         change: dict[str, Any] = {"forceNewDeployment": decision.action is not Action.HOLD}
@@ -193,6 +253,10 @@ class Redeployment:
                 cluster=self.settings.cluster_arn, service=service.service_name, **change
             )
         except ClientError as error:
+            # After an error of the server's, as after no answer, it may have been carried out all the same:
+            # then nobody deploys until this run is over, and the deployments tell.
+            if claim and error.response["ResponseMetadata"]["HTTPStatusCode"] < SERVER_ERROR:
+                claims.release(self.logs_client(), self.settings.claims_log_group, claim)
             if error.response["Error"]["Code"] not in GONE:
                 raise
             logger.info(
@@ -213,9 +277,9 @@ class Redeployment:
 
 def _start_count(found: ecs.Service) -> int:
     text = found.tags.get(ecs.DESIRED_COUNT_TAG, "1")
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
+    if not START_COUNT.fullmatch(text):
         raise ConfigError(
             f"The tag {ecs.DESIRED_COUNT_TAG} of service {found.service_name} is {text!r:.80}: "
-            "give a whole number of tasks, 1 or more"
+            "give a whole number of tasks, from 1 to 9999"
         )
     return int(text)

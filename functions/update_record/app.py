@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 logger = Logger(service="UpdateRecord")
 
 LOOK_AGAIN_SECONDS = 1.0
+# While a task is silent the pauses double up to this: several runs wait at once, and Route 53 takes few
+# requests a second from the whole account (developer guide, "Quotas").
+LONGEST_PAUSE_SECONDS = 8.0
 # Left of the function's time-out when the last look begins: its calls and probes must end in time.
 LAST_LOOK_SECONDS = 15.0
 # Of two runs at the same time only one can lose, so a run that loses this often has met something else.
@@ -70,6 +73,8 @@ class RecordUpdate:
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     answering: Callable[[Iterable[str], int], frozenset[str]] = probe.answering
+    silent_ports: dict[str, int] = field(default_factory=dict)
+    """Public address to port of the tasks that did not answer at the last look."""
 
     def run(self, event: Any) -> None:  # noqa: ANN401 - whatever somebody sends
         """Decide for each service that the event may concern, and do it.
@@ -93,7 +98,7 @@ class RecordUpdate:
             self._follow_all(ecs.service_names(self.ecs_client, self.settings.cluster_arn), patient=False)
 
     def _follow_all(self, service_names: list[str], *, patient: bool) -> None:
-        failures = []
+        failures: dict[str, Exception] = {}
         for found in ecs.services(self.ecs_client, self.settings.cluster_arn, service_names):
             if not _host_name_tag(found):
                 continue  # it asks for no record: one call was all it cost
@@ -102,16 +107,20 @@ class RecordUpdate:
                 self._follow(found.service_name, name, patient=patient)
             except (ClientError, BotoCoreError, ConfigError, route53.RecordChangedMeanwhileError) as error:
                 logger.exception("failed", ecs_service=found.service_name)
-                failures.append(error)
+                failures[found.service_name] = error
         if failures:
-            raise ExceptionGroup(f"{len(failures)} services could not be served; see the log", failures)
+            # Lambda puts this text into the dead letter.
+            told = "; ".join(f"{name}: {error}" for name, error in failures.items())
+            raise ExceptionGroup(
+                f"{len(failures)} services could not be served: {told}", list(failures.values())
+            )
 
     def _zone(self) -> str:
         return route53.zone_name(self.route53_client, self.settings.hosted_zone_id)
 
     def _follow(self, service_name: str, name: str, *, patient: bool) -> None:
         """Look at the record of a service until it is right; with patience also until its tasks answer."""
-        lost_races, said = 0, None
+        lost_races, said, pause_seconds = 0, None, LOOK_AGAIN_SECONDS
         while True:
             try:
                 decision, silent_tasks = self._look(service_name, name)
@@ -128,7 +137,19 @@ class RecordUpdate:
             if not (wait or changed) or self.settings.dry_run or self.now() >= self.deadline:
                 return
             if wait:
-                self.sleep(LOOK_AGAIN_SECONDS)
+                self._wait_for_an_answer(pause_seconds)
+                pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
+
+    def _wait_for_an_answer(self, seconds: float) -> None:
+        """Sleep for so long, or until a silent port answers: asking it each second costs no call to AWS."""
+        until = min(self.now() + seconds, self.deadline)
+        while self.now() < until:
+            self.sleep(LOOK_AGAIN_SECONDS)
+            for port in set(self.silent_ports.values()):
+                if self.answering(
+                    [ip for ip, its_port in self.silent_ports.items() if its_port == port], port
+                ):
+                    return
 
     def _look(self, service_name: str, name: str) -> tuple[Decision, int]:
         """Read, plan and apply once; return the decision and how many running tasks do not answer yet.
@@ -198,6 +219,7 @@ class RecordUpdate:
         answering: frozenset[str] = frozenset()
         for port in set(ports.values()):
             answering |= self.answering([ip for ip, its_port in ports.items() if its_port == port], port)
+        self.silent_ports = {ip: port for ip, port in ports.items() if ip not in answering}
         # Without a port there is nothing to ask: RUNNING counts.
         return tuple(
             replace(task, answers=task.public_ip in answering or task.public_ip not in ports)

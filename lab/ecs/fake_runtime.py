@@ -63,10 +63,11 @@ class FakeRuntime:
 
     def next_due(self) -> float | None:
         """When something happens next, here or in the model."""
-        times = [
-            due for due in (self.model.next_due(), self._due[0][0] if self._due else None) if due is not None
-        ]
-        return min(times, default=None)
+        model_due = self.model.next_due()
+        if not self._due:
+            return model_due
+        due = self._due[0][0]
+        return due if model_due is None else min(due, model_due)
 
     def run_until(self, until: float) -> None:
         """Let time pass: model and containers in step."""

@@ -60,6 +60,9 @@ class Account:
             "repositoryUri"
         ]
         live.types(f"docker tag {live.uri} {self.uri}:latest && docker push --quiet {self.uri}:latest")
+        self.settings = json.loads((sam.ROOT / "events" / "local" / "env.json").read_text())
+        log_group = self.settings["Parameters"]["CLAIMS_LOG_GROUP"]
+        self.lab.client("logs").create_log_group(logGroupName=log_group)
         ecs = self.lab.client("ecs")
         ecs.create_cluster(clusterName="pushlive")
         container = {
@@ -114,15 +117,14 @@ class Account:
 
     def invoke(self, function: str, event: Path, *, dry_run: bool = True) -> Answer:
         """What a person sees who types it."""
-        settings = json.loads((sam.ROOT / "events" / "local" / "env.json").read_text())
-        settings["Parameters"] |= {
+        settings = self.settings["Parameters"] | {
             "CLUSTER_ARN": f"arn:aws:ecs:us-east-1:{ACCOUNT}:cluster/pushlive",
             "REGISTRY": self.uri.partition("/")[0],
             "HOSTED_ZONE_ID": self.live.zone_id,
             "DRY_RUN": str(dry_run).lower(),
         }
         variables = self._folder / f"env-{dry_run}.json"
-        variables.write_text(json.dumps(settings))
+        variables.write_text(json.dumps({"Parameters": settings}))
         done = subprocess.run(  # noqa: S603 - no shell
             [
                 *(sam.executable(), "local", "invoke", function, "--event", str(event)),

@@ -39,6 +39,7 @@ def hands(session: boto3.Session) -> dict[str, Any]:
     return {
         "ecr": session.client("ecr"),
         "ec2": session.client("ec2"),
+        "logs": session.client("logs"),
         "route53": session.client("route53"),
     }
 
@@ -85,6 +86,11 @@ class Log:
     def messages(self, **wanted: str) -> list[str]:
         """Their messages: an action's name, `ignored` or `failed`."""
         return [line["message"] for line in self.lines(**wanted)]
+
+    def clear(self) -> None:
+        """Forget what was written."""
+        self._stream.seek(0)
+        self._stream.truncate()
 
     def reasons(self, **wanted: str) -> str:
         """Their reasons, a line each."""

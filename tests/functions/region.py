@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from moto.ecr.models import ecr_backends
+from moto.logs.models import logs_backends
+from moto.route53.models import route53_backends
 from redeploy_service.app import Redeployment
 from update_record.app import RecordUpdate
 
@@ -37,6 +39,7 @@ REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
 ZONE = "example.com"
 HOST_NAME = f"app.{ZONE}"
 PORT = 8080
+LOG_GROUP = "redeploy-service"
 START = datetime(2026, 11, 20, 10, 0, 0, tzinfo=UTC).timestamp()
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -59,10 +62,11 @@ class Region:
         self.pushed_at: dict[tuple[str, str], float] = {}
         self._api = EcsApi(self.model)
         self.wire = wire
-        wire.forget(self._answer_ecs)
+        wire.forget(self._answer_ecs, lambda: self.now)
         self.ecs = self.wire.client("ecs")
         """A person's too: only what a function calls is recorded."""
         self.subnet_id: str = hands["ec2"].describe_subnets()["Subnets"][0]["SubnetId"]
+        logs_backends[ACCOUNT][REGION].create_log_group(LOG_GROUP, {})
         zone = hands["route53"].create_hosted_zone(Name=f"{ZONE}.", CallerReference="test")
         self.zone_id: str = zone["HostedZone"]["Id"].rpartition("/")[2]
         self._events = 0
@@ -102,15 +106,12 @@ class Region:
         *,
         behaviour: Behaviour | None = None,
         children: Sequence[str] = (),
+        manifest: Json | None = None,
     ) -> Json:
-        """docker push; the event of it. An index names its children's digests."""
+        """docker push; the event of it. An index names its children's digests. Or a manifest of one's own."""
         with suppress(self.hands["ecr"].exceptions.RepositoryAlreadyExistsException):
             self.hands["ecr"].create_repository(repositoryName=repository)
-        manifest: Json = {"schemaVersion": 2, "mediaType": INDEX if children else MANIFEST}
-        if children:
-            manifest["manifests"] = [{"mediaType": MANIFEST, "size": 1, "digest": each} for each in children]
-        else:
-            manifest |= {"config": {"mediaType": "test", "size": 1, "digest": content}, "layers": []}
+        manifest = manifest or _manifest(content, children)
         text = json.dumps(manifest)
         digest = digest_of(text)
         with suppress(self.hands["ecr"].exceptions.ImageAlreadyExistsException):
@@ -218,6 +219,11 @@ class Region:
             ChangeBatch={"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record}]},
         )
 
+    def forget_records(self) -> None:
+        """Delete all records of the zone but its own, by hand."""
+        zone = route53_backends[ACCOUNT]["aws"].get_hosted_zone(self.zone_id)
+        zone.rrsets = [each for each in zone.rrsets if each.type in {"SOA", "NS"}]
+
     def lose_interface(self, task_arn: str) -> None:
         """The task's interface vanishes before ECS says so."""
         self._world.release_interface(self.model.engine.tasks[task_arn].interface.eni_id)
@@ -281,7 +287,13 @@ class Region:
     # The functions
 
     def _settings(self, changes: dict[str, str]) -> Settings:
-        env = {"CLUSTER_ARN": CLUSTER_ARN, "REGISTRY": REGISTRY, "HOSTED_ZONE_ID": self.zone_id, **changes}
+        env = {
+            "CLUSTER_ARN": CLUSTER_ARN,
+            "REGISTRY": REGISTRY,
+            "HOSTED_ZONE_ID": self.zone_id,
+            "CLAIMS_LOG_GROUP": LOG_GROUP,
+            **changes,
+        }
         return Settings.from_env(env)
 
     def redeploy(self, event: Json | None = None, **env: str) -> None:
@@ -291,6 +303,7 @@ class Region:
                 self._settings(env),
                 self.wire.client("ecs"),
                 self.wire.client("ecr"),
+                lambda: self.wire.client("logs"),
                 now=self.datetime,
                 sleep=self.wait,
             ).run(event or self.schedule())
@@ -335,6 +348,10 @@ class Region:
     def calls(self, operation: str) -> list[Json]:
         """The parameters of the functions' calls of one operation."""
         return [call.parameters for call in self.wire.calls if call.operation == operation]
+
+    def claims(self) -> list[str]:
+        """The log streams that runs made, in order."""
+        return list(logs_backends[ACCOUNT][REGION].groups[LOG_GROUP].streams)
 
     def service(self, name: str = "app") -> Json:
         """DescribeServices."""
@@ -433,6 +450,14 @@ class _World:
             ec2.disassociate_address(AssociationId=association_id)
             ec2.release_address(AllocationId=allocation_id)
         ec2.delete_network_interface(NetworkInterfaceId=eni_id)
+
+
+def _manifest(content: str, children: Sequence[str]) -> Json:
+    if children:
+        manifests = [{"mediaType": MANIFEST, "size": 1, "digest": each} for each in children]
+        return {"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}
+    config = {"mediaType": "test", "size": 1, "digest": content}
+    return {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": []}
 
 
 def digest_of(text: str) -> str:

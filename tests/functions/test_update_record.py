@@ -480,6 +480,17 @@ def test_a_task_that_never_answers_is_waited_for_until_the_deadline_only(region:
     assert len(log.lines(event_id=log.lines()[-1]["event_id"])) == 1, "one line a decision, not one a look"
 
 
+def test_a_silent_task_is_asked_each_second_and_aws_rarely(region: Region) -> None:
+    """Each waiting run reads the record; Route 53 takes few requests a second from the whole account."""
+    published(region)
+    deploy(region, "2", NEVER_LISTENS)
+    region.probed.clear()
+    region.update_record(region.task_event("RUNNING"), seconds=45)
+    assert len(region.probed) >= 45
+    assert len(region.calls("DescribeTasks")) <= 10
+    assert len(region.calls("ListResourceRecordSets")) <= 20
+
+
 def test_no_silent_task_no_wait(region: Region) -> None:
     published(region)
     crash(region)
@@ -566,6 +577,21 @@ def test_a_record_that_somebody_else_made_meanwhile_is_refused_and_stays(region:
     region.before("ChangeResourceRecordSets", lambda: region.upsert(HOST_NAME, "A", [STRANGER]))
     region.update_record()
     assert region.addresses() == {STRANGER}
+    assert len(log.lines(message="refuse")) == 1
+
+
+def test_a_name_that_somebody_took_meanwhile_is_refused_and_stays(region: Region, log: Log) -> None:
+    """The A record is still the one that was read; only whose it is has changed."""
+    published(region)
+    old = region.addresses()
+    crash(region)
+    region.wait(CALM_SECONDS)
+    region.before(
+        "ChangeResourceRecordSets", lambda: region.upsert(OWNER, "TXT", ['"heritage=external-dns"'])
+    )
+    region.update_record()
+    assert region.addresses() == old
+    assert region.records()[OWNER, "TXT"] == {"heritage=external-dns"}
     assert len(log.lines(message="refuse")) == 1
 
 

@@ -10,15 +10,19 @@ import json
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ReadTimeoutError
 from moto.core.botocore_stubber import MockRawResponse
 from moto.core.models import botocore_stubber
+from moto.logs.models import logs_backends
 from moto.route53.models import route53_backends
 
 from lab.ecs.requests import EcsError
+from pushlive import aws
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
 
     Json = dict[str, Any]
 
+LOST = "the answer is lost"
+"""The code of a fault whose answer never comes: a read time-out."""
 CHANGES = {"UpdateService", "UntagResource", "ChangeResourceRecordSets"}
 ROUTE53_XMLNS = "https://route53.amazonaws.com/doc/2013-04-01/"
 
@@ -49,6 +55,8 @@ class Fault:
     code: str
     times: int
     containing: str
+    carried_out: bool = False
+    """AWS does what was asked all the same."""
 
 
 class Wire:
@@ -59,10 +67,10 @@ class Wire:
         self._config = config
         self._account = account
         self._clients: dict[str, Any] = {}
-        self.forget(_nothing_there)
+        self.forget(_nothing_there, lambda: 0.0)
 
-    def forget(self, answer_ecs: Callable[[str, Json], Json]) -> None:
-        """Begin anew, with another ECS: clients are made once, because that takes long."""
+    def forget(self, answer_ecs: Callable[[str, Json], Json], clock: Callable[[], float]) -> None:
+        """Begin anew, with another ECS and another time: clients are made once, because that takes long."""
         self.recording = False
         self.calls: list[Call] = []
         self.attempts: Counter[str] = Counter()
@@ -70,6 +78,7 @@ class Wire:
         self.hooks: dict[str, list[Callable[[], None]]] = {}
         self._parameters: Json = {}
         self._answer_ecs: Callable[[str, Json], Json] = answer_ecs
+        self._clock: Callable[[], float] = clock
 
     def client(self, service: str) -> Any:
         """The client of an AWS service, such as `ecs`."""
@@ -78,7 +87,7 @@ class Wire:
         return self._clients[service]
 
     def _wired(self, service: str) -> Any:
-        client = self._session.client(service, config=self._config)  # type: ignore[call-overload]
+        client = aws.deploying_once(self._session.client(service, config=self._config))  # type: ignore[call-overload]
         # botocore calls every handler and then takes the first answer: moto must not act by itself.
         client.meta.events.unregister("before-send", botocore_stubber)
         client.meta.events.register("before-send", self._answer)
@@ -110,7 +119,17 @@ class Wire:
             for fault in self.faults:
                 if fault.operation == operation and fault.times and fault.containing in str(parameters):
                     fault.times -= 1
+                    if fault.carried_out:
+                        self._carry_out(request, event_name, parameters)
+                    if fault.code == LOST:
+                        raise ReadTimeoutError(endpoint_url=request.url)
                     return _error(request.url, service, fault.code, f"{operation} was refused by the test")
+        return self._carry_out(request, event_name, parameters)
+
+    def _carry_out(
+        self, request: AWSPreparedRequest, event_name: str, parameters: Json
+    ) -> AWSResponse | None:
+        _before_send, service, operation = event_name.split(".")
         if service == "ecs":
             try:
                 answer = self._answer_ecs(operation, json.loads(request.body))  # type: ignore[arg-type]
@@ -119,7 +138,13 @@ class Wire:
             return _response(request.url, 200, json.dumps(answer))
         if operation == "ChangeResourceRecordSets" and self.recording:
             return self._change(request.url, parameters)
-        return botocore_stubber(event_name=event_name, request=request)
+        answered = botocore_stubber(event_name=event_name, request=request)
+        if operation == "CreateLogStream" and answered is not None and answered.status_code == 200:
+            region = str(self._session.region_name)
+            group = logs_backends[self._account][region].groups[parameters["logGroupName"]]
+            stream = group.streams[parameters["logStreamName"]]
+            stream.creation_time = datetime.fromtimestamp(self._clock(), UTC).replace(tzinfo=None)
+        return answered
 
     def _change(self, url: str, parameters: Json) -> AWSResponse:
         """As Route 53 does it, where moto does not: atomic, DELETE matches all, CREATE finds nothing.
@@ -169,7 +194,7 @@ def _error(url: str, service: str, code: str, message: str) -> AWSResponse:
     status = 403 if code.startswith(("AccessDenied", "Unauthorized")) else 400
     if code == "ServerException":
         status = 500
-    if service in {"ecs", "ecr"}:
+    if service in {"ecs", "ecr", "cloudwatch-logs"}:
         return _response(url, status, json.dumps({"__type": code, "message": message}))
     text = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
     if service == "ec2":

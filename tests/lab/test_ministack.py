@@ -68,23 +68,23 @@ def test_resource_types_are_provisioned_by_the_registered_functions(
 ) -> None:
     monkeypatch.setattr(provisioners, "_RESOURCE_HANDLERS", dict(provisioners._RESOURCE_HANDLERS))
     monkeypatch.setattr(stacks, "_runs_on_worker_thread", stacks._runs_on_worker_thread)
-    assert not stacks._runs_on_worker_thread("AWS::ECS::Service")
+    assert not stacks._runs_on_worker_thread("AWS::Lab::Thing")
     calls = []
 
     def create(logical_id: str, properties: dict[str, str], stack_name: str) -> tuple[str, dict[str, str]]:
         calls.append((logical_id, properties, stack_name))
         return "physical", {"Arn": "arn"}
 
-    ministack.provision({"AWS::ECS::Service": {"create": create}})
-    made = provisioners._provision_resource("AWS::ECS::Service", "Service", {"Name": "x"}, "stack")
+    ministack.provision({"AWS::Lab::Thing": {"create": create}})
+    made = provisioners._provision_resource("AWS::Lab::Thing", "Service", {"Name": "x"}, "stack")
     assert made == ("physical", {"Arn": "arn"})
     assert calls == [("Service", {"Name": "x"}, "stack")]
-    assert stacks._runs_on_worker_thread("AWS::ECS::Service")
+    assert stacks._runs_on_worker_thread("AWS::Lab::Thing")
     assert stacks._runs_on_worker_thread("Custom::HostNameRecord")
     assert not stacks._runs_on_worker_thread("AWS::EC2::VPC")
 
 
-@pytest.mark.parametrize("kind", ["AWS::ECS::Cluster", "AWS::ECS::TaskDefinition", "AWS::ECS::Service"])
+@pytest.mark.parametrize("kind", ["AWS::ECS::Cluster", "AWS::ECS::TaskDefinition", "AWS::Lab::Thing"])
 def test_the_types_that_we_replace_are_there(kind: str, provisioners: Any) -> None:
     assert {"create", "update", "delete"} <= provisioners._RESOURCE_HANDLERS[kind].keys()
 

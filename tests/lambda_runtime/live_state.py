@@ -52,6 +52,7 @@ class LiveState:
 
     def _create_service(self) -> str:
         self._ecs.create_cluster(clusterName=CLUSTER)
+        self._lab.client("logs").create_log_group(logGroupName=self._settings["CLAIMS_LOG_GROUP"])
         container = {
             "name": "app",
             "image": f"{self._settings['REGISTRY']}/{REPOSITORY}:{TAG}",

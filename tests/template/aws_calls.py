@@ -132,7 +132,9 @@ def _mentions(module: Module, body: ast.AST) -> Iterator[tuple[str, str]]:
 
 
 def _calls(module: Module, body: ast.AST) -> Iterator[str]:
-    any_service = {method for service in ("ec2", "ecr", "ecs", "route53") for method in operations(service)}
+    any_service = {
+        method for service in ("ec2", "ecr", "ecs", "logs", "route53") for method in operations(service)
+    }
     for node in ast.walk(body):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pushlive import claims
 from tests.template.aws_calls import UnknownCallError, actions_of, services_made
 from tests.template.stack import ROOT, Json, Stack
 
@@ -38,8 +39,9 @@ ANY_RESOURCE = {
     ("UpdateRecordRole", "ec2:DescribeNetworkInterfaces"): "IAM knows no resource for it; it only reads",
 }
 
-# The grants that change something of AWS, and what narrows each beyond its resource.
+# The grants that change something of AWS, and what narrows each: a condition's key, or a part of a resource.
 CHANGES = {
+    ("RedeployServiceRole", "logs:DeleteLogStream"): ":log-stream:claims/*",
     ("RedeployServiceRole", "ecs:UpdateService"): "aws:ResourceTag/pushlive:redeploy",
     ("UpdateRecordRole", "ecs:UntagResource"): "aws:TagKeys",
     ("UpdateRecordRole", "route53:ChangeResourceRecordSets"): (
@@ -91,8 +93,8 @@ def test_each_call_of_the_code_is_granted(stack: Stack, function: str) -> None:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_each_grant_is_called_by_the_code(stack: Stack, function: str) -> None:
-    unused = granted_actions(stack, function) - actions_of(FUNCTIONS[function], LAYER)
-    assert unused == set(USED_BY_LAMBDA)
+    called = actions_of(FUNCTIONS[function], LAYER)
+    assert granted_actions(stack, function) - called == set(USED_BY_LAMBDA) - called
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -139,7 +141,7 @@ def test_grants_only_allow_what_they_name(stack: Stack) -> None:
     assert effects == {"Allow"}
 
 
-def test_functions_may_change_only_what_a_condition_narrows(stack: Stack) -> None:
+def test_functions_may_change_only_what_is_narrowed(stack: Stack) -> None:
     roles = {role_of(stack, function) for function in FUNCTIONS}
     changing = {
         (role, action): granting
@@ -149,8 +151,9 @@ def test_functions_may_change_only_what_a_condition_narrows(stack: Stack) -> Non
     assert set(changing) == set(CHANGES)
     for key, granting in changing.items():
         for statement in granting:
-            conditions = {name for test in statement["Condition"].values() for name in test}
-            assert CHANGES[key] in conditions, key
+            conditions = {name for test in statement.get("Condition", {}).values() for name in test}
+            part_of_resource = str(statement["Resource"]).endswith(f"{CHANGES[key]}'}}")
+            assert CHANGES[key] in conditions or part_of_resource, key
 
 
 def test_record_policy_is_of_two_names_two_types_and_two_actions(stack: Stack) -> None:
@@ -165,6 +168,20 @@ def test_record_policy_is_of_two_names_two_types_and_two_actions(stack: Stack) -
             "route53:ChangeResourceRecordSetsActions": ["CREATE", "DELETE"],
         }
     }
+
+
+def test_function_claims_in_its_own_log_group(stack: Stack) -> None:
+    function = stack.resources["RedeployService"]["Properties"]
+    group = function["LoggingConfig"]["LogGroup"]
+    assert function["Environment"]["Variables"]["CLAIMS_LOG_GROUP"] == group
+    [create] = grants(stack)["RedeployServiceRole", "logs:CreateLogStream"]
+    [delete] = grants(stack)["RedeployServiceRole", "logs:DeleteLogStream"]
+    assert create["Resource"] == {"Fn::GetAtt": [group["Ref"], "Arn"]}
+    assert f":log-group:${{{group['Ref']}}}:log-stream:claims/" in delete["Resource"]["Fn::Sub"]
+
+
+def test_claim_is_over_when_its_run_is(stack: Stack) -> None:
+    assert stack.resources["RedeployService"]["Properties"]["Timeout"] == claims.RUN_SECONDS
 
 
 def test_no_role_has_a_policy_of_somebody_else(stack: Stack) -> None:

@@ -154,7 +154,7 @@ def test_failure_of_a_function_is_tried_again_kept_and_told(stack: Stack, functi
 @pytest.mark.parametrize(
     ("function", "variables"),
     [
-        ("RedeployService", {"CLUSTER_ARN", "REGISTRY", "DRY_RUN"}),
+        ("RedeployService", {"CLUSTER_ARN", "REGISTRY", "DRY_RUN", "CLAIMS_LOG_GROUP"}),
         (
             "UpdateRecord",
             {"CLUSTER_ARN", "REGISTRY", "DRY_RUN", "HOSTED_ZONE_ID", "TTL_SECONDS", "PROBE"},

@@ -18,6 +18,7 @@ ALL = LEAST | {
     "TTL_SECONDS": "30",
     "PROBE": "false",
     "DRY_RUN": "true",
+    "CLAIMS_LOG_GROUP": "redeploy-service",
     "PATH": "/usr/bin",
 }
 
@@ -30,6 +31,7 @@ def test_each_variable_becomes_its_setting() -> None:
         ttl_seconds=30,
         probe=False,
         dry_run=True,
+        claims_log_group="redeploy-service",
     )
 
 
@@ -41,6 +43,7 @@ def test_defaults_probe_change_and_keep_no_record() -> None:
         ttl_seconds=10,
         probe=True,
         dry_run=False,
+        claims_log_group="",
     )
 
 
@@ -82,6 +85,22 @@ def test_missing_variable_is_an_error_that_names_it(name: str, how: str) -> None
         ("CLUSTER_ARN", "arn:aws:lambda:us-east-1:123456789012:function:Cluster"),
         ("CLUSTER_ARN", f" {CLUSTER_ARN}"),
         ("CLUSTER_ARN", f"{CLUSTER_ARN}\n"),
+        ("CLUSTER_ARN", CLUSTER_ARN + "a" * 255),
+        ("CLUSTER_ARN", CLUSTER_ARN.replace("123456789012", "١٢٣٤٥٦٧٨٩٠١٢")),
+        ("CLUSTER_ARN", CLUSTER_ARN + "é"),
+        ("REGISTRY", f"https://{REGISTRY}"),
+        ("REGISTRY", f"{REGISTRY}/"),
+        ("REGISTRY", f"{REGISTRY}\n"),
+        ("REGISTRY", "*"),
+        ("HOSTED_ZONE_ID", "/hostedzone/Z0123456789ABCDEFGHIJ"),
+        ("HOSTED_ZONE_ID", "z0123456789abcdefghij"),
+        ("HOSTED_ZONE_ID", "Z" * 33),
+        ("HOSTED_ZONE_ID", "*"),
+        ("CLAIMS_LOG_GROUP", "redeploy:service"),
+        ("CLAIMS_LOG_GROUP", "*"),
+        ("CLAIMS_LOG_GROUP", "g" * 513),
+        ("TTL_SECONDS", "2147483648"),
+        ("TTL_SECONDS", "9" * 5000),
         ("TTL_SECONDS", ""),
         ("TTL_SECONDS", "ten"),
         ("TTL_SECONDS", "-1"),
@@ -100,8 +119,9 @@ def test_missing_variable_is_an_error_that_names_it(name: str, how: str) -> None
     ],
 )
 def test_wrong_value_is_an_error_that_names_the_variable(name: str, value: str) -> None:
-    with pytest.raises(ConfigError, match=rf"^{name} is "):
+    with pytest.raises(ConfigError, match=rf"^{name} is ") as raised:
         Settings.from_env(ALL | {name: value})
+    assert len(str(raised.value)) < 250
 
 
 @pytest.mark.parametrize("name", ["PROBE", "DRY_RUN"])
@@ -113,7 +133,7 @@ def test_true_and_false_in_any_case(name: str, value: str, *, meant: bool) -> No
     assert (settings.probe if name == "PROBE" else settings.dry_run) is meant
 
 
-@pytest.mark.parametrize(("value", "seconds"), [("0", 0), ("1", 1), ("60", 60), ("86400", 86400)])
+@pytest.mark.parametrize(("value", "seconds"), [("0", 0), ("1", 1), ("60", 60), ("2147483647", 2147483647)])
 def test_ttl_is_a_whole_number_of_seconds(value: str, seconds: int) -> None:
     assert Settings.from_env(LEAST | {"TTL_SECONDS": value}).ttl_seconds == seconds
 

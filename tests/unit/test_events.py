@@ -309,7 +309,10 @@ def test_group_without_a_service_name_is_ignored() -> None:
     assert isinstance(wake, Ignored)
 
 
-@pytest.mark.parametrize("text", ["yesterday", "2023-02-29T02:36:48Z", "2026-11-20T25:00:00Z", "1763632800"])
+@pytest.mark.parametrize(
+    "text",
+    ["yesterday", "2023-02-29T02:36:48Z", "2026-11-20T25:00:00Z", "1763632800", "0001-01-01T00:00:00+23:59"],
+)
 def test_time_that_is_none_is_an_error_that_names_the_key(text: str) -> None:
     with pytest.raises(EventError, match="key time"):
         parsed(read(EVENTS, "push_tagged") | {"time": text})
@@ -342,10 +345,89 @@ def test_kind_of_another_source_is_ignored_with_its_name(source: str, kind: str)
     assert f"{source} {kind}" in wake.reason
 
 
-def test_error_text_stays_short() -> None:
-    with pytest.raises(EventError) as raised:
-        parsed(read(EVENTS, "push_tagged") | {"source": ["x" * 100_000]})
-    assert len(str(raised.value)) < 300
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(["x" * 100_000], id="list-of-a-long-text"),
+        pytest.param("x" * 100_000, id="long-text"),
+        pytest.param("\U000e0001" * 100, id="characters-that-python-shows-as-ten"),
+        pytest.param(10**5000, id="number-of-more-digits-than-python-writes"),
+    ],
+)
+def test_error_text_stays_short(value: Any) -> None:
+    with pytest.raises(EventError, match="key source is") as raised:
+        parsed(read(EVENTS, "push_tagged") | {"source": value})
+    assert len(str(raised.value)) < 250
+
+
+@pytest.mark.parametrize("key", ["source", "detail-type", "account", "region"])
+def test_reason_stays_short(key: str) -> None:
+    wake = parsed(read(EVENTS, "push_tagged") | {key: "x" * 2000})
+    assert isinstance(wake, Ignored)
+    assert len(wake.reason) < 250
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("a\nb", id="line-end"),
+        pytest.param("a\x00b", id="nul"),
+        pytest.param("a\x1b[31mb", id="terminal-escape"),
+        pytest.param("a\u202eb", id="right-to-left-override"),
+        pytest.param("a\ud800b", id="half-a-surrogate-pair"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("push_tagged", ("id",)),
+        ("push_tagged", ("detail", "image-tag")),
+        ("task_running", ("detail", "group")),
+    ],
+    ids=["id", "image-tag", "group"],
+)
+def test_text_that_cannot_be_printed_is_an_error(name: str, path: tuple[str, ...], text: str) -> None:
+    with pytest.raises(EventError, match=f"key {path[-1]} is not a printable text") as raised:
+        parsed(damaged(name, path, text))
+    assert str(raised.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["*", "hello*", "a.b", "häl", "hello ", "a" * 256, "a:b", "hello\\", "../hello"],
+    ids=["wildcard", "wildcard-last", "dot", "unicode", "space", "256", "colon", "backslash", "path"],
+)
+def test_what_is_no_name_of_a_service_is_an_error(name: str) -> None:
+    arn = f"arn:aws:ecs:us-east-1:123456789012:service/pushlive/{name}"
+    for key, event in {
+        "group": damaged("task_running", ("detail", "group"), f"service:{name}"),
+        "resources": read(EVENTS, "deployment_completed") | {"resources": [arn]},
+        "ServiceName": damaged("stack_deletes_record", ("ResourceProperties", "ServiceName"), name),
+    }.items():
+        with pytest.raises(EventError, match=f"key {key} "):
+            parsed(event)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/passwd", "ftp://127.0.0.1/x", "data:,x", "cloudformation", "https://", "https:///x",
+        "http://127.0.0.1:port/", "http://[::1/", "https://exämple.com/", "https://example.com/a b",
+        "javascript:alert(1)", "*",
+    ],
+)  # fmt: skip
+def test_url_that_nobody_can_be_answered_at_is_an_error(url: str) -> None:
+    with pytest.raises(EventError, match="key ResponseURL is not a URL"):
+        parsed(read(EVENTS, "stack_deletes_record") | {"ResponseURL": url})
+
+
+@pytest.mark.parametrize(
+    "url", ["https://x.s3.amazonaws.com/a%3A?b=" + "c" * 3000, "http://127.0.0.1:4566/a"]
+)
+def test_url_of_cloudformation_and_of_the_lab_is_taken(url: str) -> None:
+    wake = parsed(read(EVENTS, "stack_deletes_record") | {"ResponseURL": url})
+    assert isinstance(wake, StackRequest)
+    assert wake.response_url == url
 
 
 # Whatever comes: a value or an EventError, and nothing else.

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -137,6 +138,19 @@ HELLO = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
         (b"GET /healthz/ HTTP/1.0\r\n\r\n", 404),
         (b"GET /app.py HTTP/1.0\r\n\r\n", 404),
         (b"GET /../../etc/passwd HTTP/1.0\r\n\r\n", 404),
+        (b"GET /%2e%2e/%2e%2e/etc/passwd HTTP/1.0\r\n\r\n", 404),
+        (b"GET /..\\..\\etc\\passwd HTTP/1.0\r\n\r\n", 404),
+        (b"GET //etc/passwd HTTP/1.0\r\n\r\n", 404),
+        (b"GET /./ HTTP/1.0\r\n\r\n", 404),
+        (b"GET /\x00 HTTP/1.0\r\n\r\n", 404),
+        (b"GET /healthz\xff HTTP/1.0\r\n\r\n", 404),
+        (b"GET /healthz HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 0\r\n\r\nhi", 413),
+        (b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding:\r\n\r\n0\r\n\r\n", 413),
+        (b"GET / HTTP/1.1\r\nContent-Length : 2\r\n\r\nhi", 400),
+        (b"GET / HTTP/1.1\r\nX: y\r\n Content-Length: 2\r\n\r\nhi", 400),
+        (b"GET / HTTP/1.1\r\nX: y\nContent-Length: 2\r\n\r\nhi", 400),
+        (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nX: a\x00b\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi", 405),
         (b"OPTIONS / HTTP/1.1\r\nHost: x\r\n\r\n", 405),
         (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi", 413),
@@ -155,6 +169,19 @@ HELLO = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
         "not-health",
         "no-files",
         "no-files-above",
+        "no-files-above-in-disguise",
+        "no-files-above-with-backslashes",
+        "no-files-with-two-slashes",
+        "no-folder-is-listed",
+        "nul-in-the-path",
+        "path-that-is-no-utf-8",
+        "two-lengths",
+        "two-encodings",
+        "space-before-the-colon",
+        "header-that-goes-on-in-the-next-line",
+        "line-end-of-one-character",
+        "header-without-a-colon",
+        "nul-in-a-header",
         "post",
         "options",
         "body",
@@ -259,6 +286,54 @@ def test_slow_connection_is_closed(tmp_path: Path, limit: str, sent: bytes, answ
     quick.write_text(program.replace(f"\n{limit} ", f"\n{limit.split(maxsplit=1)[0]} = 0.2 "))
     with running(tmp_path, quick) as run:
         assert run.raw(sent).partition(b"\r\n")[0] == answer
+
+
+def with_most_connections(folder: Path, most: int) -> Path:
+    program = (APP / "app.py").read_text()
+    assert "\nMOST_CONNECTIONS = 500 " in program
+    small = folder / "app.py"
+    small.write_text(program.replace("\nMOST_CONNECTIONS = 500 ", f"\nMOST_CONNECTIONS = {most} "))
+    return small
+
+
+def test_more_connections_than_it_can_hold_are_turned_away_until_one_ends(tmp_path: Path) -> None:
+    with running(tmp_path, with_most_connections(tmp_path, 3)) as run:
+        held = [run.connect() for _ in range(3)]
+        assert [get(each)[0] for each in held] == [200] * 3
+        assert run.raw().startswith(b"HTTP/1.1 503 ")
+        assert get(held[1])[0] == 200
+        held[0].close()
+
+        def is_served() -> bool:
+            try:
+                return run.raw(b"GET / HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+            except ConnectionError:  # turned away before it was read
+                return False
+
+        run.until(is_served)
+
+
+def test_clients_that_send_nothing_or_half_a_request_do_not_keep_others_waiting(app: Running) -> None:
+    slow = [socket.create_connection(("127.0.0.1", app.port), timeout=DEADLINE_SECONDS) for _ in range(200)]
+    try:
+        for connection in slow[::2]:
+            connection.sendall(HELLO[:-2])
+        assert get(app.connect())[0] == 200
+        slow[0].sendall(HELLO[-2:])
+        assert slow[0].recv(100).startswith(b"HTTP/1.1 200 ")
+    finally:
+        for connection in slow:
+            connection.close()
+
+
+def test_client_that_leaves_in_the_middle_stops_nothing(app: Running) -> None:
+    for sent in (b"", HELLO[:5], HELLO, HELLO * 50):
+        with socket.create_connection(("127.0.0.1", app.port), timeout=DEADLINE_SECONDS) as connection:
+            linger = struct.pack("ii", 1, 0)  # on, no seconds: the connection is reset
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            connection.sendall(sent)
+    assert get(app.connect())[0] == 200
+    assert "Traceback" not in app.log.read_text()
 
 
 @contextmanager

@@ -218,6 +218,13 @@ ROWS = [
         SCHEDULE, START, "pushed while the service was held", 3,
     ),
     row(
+        "held-and-started-by-another-run-since-is-left",
+        new_service(
+            held=True, desired_count=3, deployments=(deployment(5, None, "IN_PROGRESS"), UNRESOLVED)
+        ),
+        SCHEDULE, LEAVE, "carried by deployment at+5",
+    ),
+    row(
         "missing-before-held",
         new_service(held=True, desired_count=0, images=(image(None),)), SCHEDULE, LEAVE, "names no image",
     ),

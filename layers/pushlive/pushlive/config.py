@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CLUSTER_ARN = re.compile(r"arn:[\w-]+:ecs:(?P<region>[\w-]+):(?P<account>\d{12}):cluster/(?P<name>[\w-]+)")
+CLUSTER_ARN = re.compile(r"arn:[\w-]+:ecs:[\w-]+:\d{12}:cluster/[\w-]{1,255}", re.ASCII)
+REGISTRY = re.compile(r"[\w.-]{1,253}(:\d{1,5})?", re.ASCII)
+ZONE_ID = re.compile(r"[A-Z0-9]{1,32}")  # API reference, HostedZone
+LOG_GROUP = re.compile(r"[.\-_/#A-Za-z0-9]{1,512}")  # API reference, CreateLogGroup
+SHOWN = 80
+"""So much of a wrong value is repeated in an error."""
+LONGEST_TTL_SECONDS = 2**31 - 1  # API reference, ResourceRecordSet
 
 
 class ConfigError(Exception):
@@ -30,6 +36,8 @@ class Settings:
     """Whether a task must answer on its port before its address is published."""
     dry_run: bool
     """Decide and log, change nothing."""
+    claims_log_group: str
+    """The log group that RedeployService keeps its claims in; empty for UpdateRecord."""
 
     @property
     def account(self) -> str:
@@ -48,24 +56,21 @@ class Settings:
         Raises:
             ConfigError: a variable is missing or has a value that cannot be meant; the text names it.
         """
-        cluster_arn = _text(env, "CLUSTER_ARN")
-        if not CLUSTER_ARN.fullmatch(cluster_arn):
-            raise ConfigError(
-                f"CLUSTER_ARN is {cluster_arn!r}: give the cluster's whole ARN, "
-                "such as arn:aws:ecs:eu-west-1:123456789012:cluster/hello"
-            )
+        arn = "the cluster's whole ARN, such as arn:aws:ecs:eu-west-1:123456789012:cluster/hello"
+        registry = "the registry's host, such as 123456789012.dkr.ecr.eu-west-1.amazonaws.com"
         return cls(
-            cluster_arn=cluster_arn,
-            registry=_text(env, "REGISTRY"),
-            hosted_zone_id=env.get("HOSTED_ZONE_ID", ""),
+            cluster_arn=_text(env, "CLUSTER_ARN", CLUSTER_ARN, arn),
+            registry=_text(env, "REGISTRY", REGISTRY, registry),
+            hosted_zone_id=_optional_text(env, "HOSTED_ZONE_ID", ZONE_ID, "a zone's id, such as Z0123456789"),
             ttl_seconds=_whole_number(env, "TTL_SECONDS", default="10"),
             probe=_true_or_false(env, "PROBE", default="true"),
             dry_run=_true_or_false(env, "DRY_RUN", default="false"),
+            claims_log_group=_optional_text(env, "CLAIMS_LOG_GROUP", LOG_GROUP, "the name of a log group"),
         )
 
 
-def _text(env: Mapping[str, str], name: str) -> str:
-    value = env.get(name, "")
+def _text(env: Mapping[str, str], name: str, form: re.Pattern[str], wanted: str) -> str:
+    value = _optional_text(env, name, form, wanted)
     if not value:
         raise ConfigError(
             f"The environment variable {name} is missing: template.yaml sets it for each function"
@@ -73,16 +78,28 @@ def _text(env: Mapping[str, str], name: str) -> str:
     return value
 
 
+def _optional_text(env: Mapping[str, str], name: str, form: re.Pattern[str], wanted: str) -> str:
+    value = env.get(name, "")
+    if value and not form.fullmatch(value):
+        raise ConfigError(f"{name} is {_shown(value)}: give {wanted}")
+    return value
+
+
 def _whole_number(env: Mapping[str, str], name: str, default: str) -> int:
     value = env.get(name, default)
     # str.isdigit also accepts digits such as "²", which int() refuses.
-    if not (value.isascii() and value.isdigit()):
-        raise ConfigError(f"{name} is {value!r}: give a whole number of seconds, such as {default}")
+    is_number = value.isascii() and value.isdigit() and len(value) <= len(str(LONGEST_TTL_SECONDS))
+    if not is_number or int(value) > LONGEST_TTL_SECONDS:
+        raise ConfigError(f"{name} is {_shown(value)}: give a whole number of seconds, such as {default}")
     return int(value)
 
 
 def _true_or_false(env: Mapping[str, str], name: str, default: str) -> bool:
     value = env.get(name, default).lower()
     if value not in ("true", "false"):
-        raise ConfigError(f"{name} is {value!r}: give true or false")
+        raise ConfigError(f"{name} is {_shown(value)}: give true or false")
     return value == "true"
+
+
+def _shown(value: str) -> str:
+    return f"{value[:SHOWN]!r:.{SHOWN}}"

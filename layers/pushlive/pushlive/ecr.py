@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from pushlive.redeploy_plan import Image
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from mypy_boto3_ecr import ECRClient
 
@@ -17,17 +18,22 @@ INDEX_MEDIA_TYPES = (
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
 
+# What ECR takes (API reference, CreateRepository, repositoryName; ImageIdentifier, imageTag), and Docker.
+NAME = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+TAGGED = re.compile(
+    rf"(?P<repository>(?=[^:]{{2,256}}(?::|$)){NAME}(?:/{NAME})*)(?::(?P<tag>[\w][\w.-]{{0,299}}))?", re.ASCII
+)
+
 
 def tagged(reference: str, registry: str) -> tuple[str, str] | None:
     """Return repository and tag of an image reference, or None if it is not a tag in `registry`.
 
-    No tag means `latest`, as for Docker. A reference by digest never changes what it names.
+    No tag means `latest`, as for Docker. A reference by digest never changes what it names, and one that is
+    no name at all has no image.
     """
     prefix = f"{registry}/"
-    if not reference.startswith(prefix) or "@" in reference:
-        return None
-    repository, _, tag = reference.removeprefix(prefix).partition(":")
-    return repository, tag or "latest"
+    found = TAGGED.fullmatch(reference.removeprefix(prefix)) if reference.startswith(prefix) else None
+    return (found["repository"], found["tag"] or "latest") if found else None
 
 
 def reference_of(repository: str, tag: str, registry: str, references: Sequence[str]) -> str:
@@ -59,8 +65,16 @@ def _members(client: ECRClient, repository: str, digest: str) -> frozenset[str]:
         imageIds=[{"imageDigest": digest}],
         acceptedMediaTypes=list(INDEX_MEDIA_TYPES),
     )
-    return frozenset(
-        manifest["digest"]
-        for found in answer["images"]
-        for manifest in json.loads(found["imageManifest"]).get("manifests", [])
-    )
+    return frozenset(digest for found in answer["images"] for digest in _digests(found["imageManifest"]))
+
+
+def _digests(index: str) -> Iterator[str]:
+    """Yield the digests in an index, of what somebody pushed as one."""
+    try:
+        manifests = json.loads(index)["manifests"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return
+    for manifest in manifests if isinstance(manifests, list) else ():
+        digest = manifest.get("digest") if isinstance(manifest, dict) else None
+        if isinstance(digest, str):
+            yield digest

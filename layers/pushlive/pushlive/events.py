@@ -10,9 +10,19 @@ guide, "Custom resource request objects".
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
+
+# No key that is read is longer in an event of AWS's, but for CloudFormation's presigned URL.
+LONGEST_TEXT = 2048
+LONGEST_URL = 8192
+SHOWN = 80
+"""So much of what somebody sent is repeated in an error or a reason."""
+SERVICE_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+"""API reference, CreateService, serviceName."""
 
 
 class EventError(Exception):
@@ -85,9 +95,8 @@ def parse(event: Any, *, cluster_arn: str) -> Wake:  # noqa: ANN401, PLR0911 - w
     source = _text(event, "source")
     here = cluster_arn.split(":")
     if (_text(event, "region"), _text(event, "account")) != (here[3], here[4]):
-        return Ignored(
-            event_id, f"it is of account {event['account']} in {event['region']}, the cluster is not"
-        )
+        place = f"account {event['account']:.{SHOWN}} in {event['region']:.{SHOWN}}"
+        return Ignored(event_id, f"it is of {place}, the cluster is not")
     if kind == "Scheduled Event" and source == "aws.events":
         return Schedule(event_id)
     if source == "aws.ecr" and kind == "ECR Image Action":
@@ -96,14 +105,14 @@ def parse(event: Any, *, cluster_arn: str) -> Wake:  # noqa: ANN401, PLR0911 - w
         return _task_state_change(event_id, _object(event, "detail"), cluster_arn)
     if source == "aws.ecs" and kind in ("ECS Deployment State Change", "ECS Service Action"):
         return _service_named_by_resources(event_id, event, cluster_arn)
-    return Ignored(event_id, f"{source} {kind} is not what we wait for")
+    return Ignored(event_id, f"{source:.{SHOWN}} {kind:.{SHOWN}} is not what we wait for")
 
 
 def _image_action(event_id: str, event: dict[str, Any]) -> Push | Ignored:
     detail = _object(event, "detail")
     action, result = _text(detail, "action-type"), _text(detail, "result")
     if (action, result) != ("PUSH", "SUCCESS"):
-        return Ignored(event_id, f"ECR Image Action {action} {result} deploys nothing")
+        return Ignored(event_id, f"ECR Image Action {action:.{SHOWN}} {result:.{SHOWN}} deploys nothing")
     tag = detail.get("image-tag", "")
     if not tag:
         # Each child of an index, a provenance attestation and a SOCI index come without a tag.
@@ -119,11 +128,12 @@ def _image_action(event_id: str, event: dict[str, Any]) -> Push | Ignored:
 
 def _task_state_change(event_id: str, detail: dict[str, Any], cluster_arn: str) -> ServiceChanged | Ignored:
     if (cluster := _text(detail, "clusterArn")) != cluster_arn:
-        return Ignored(event_id, f"its task runs in another cluster, {cluster}")
-    kind, _, name = _text(detail, "group").partition(":")
+        return Ignored(event_id, f"its task runs in another cluster, {cluster:.{SHOWN}}")
+    group = _text(detail, "group")
+    kind, _, name = group.partition(":")
     if kind != "service" or not name:
-        return Ignored(event_id, f"a standalone task ({detail['group']}) has no record")
-    return ServiceChanged(event_id, name)
+        return Ignored(event_id, f"a standalone task ({group:.{SHOWN}}) has no record")
+    return ServiceChanged(event_id, _service_name("group", name))
 
 
 def _service_named_by_resources(
@@ -136,11 +146,11 @@ def _service_named_by_resources(
     path = resources[0].rpartition(":")[2].split("/")
     if len(path) != 3 or path[0] != "service" or not all(path):  # noqa: PLR2004 - the parts above
         raise EventError(
-            f"The event's key resources names {resources[0]!r}, which is not the ARN of a service"
+            f"The event's key resources names {_shown(resources[0])}, which is not the ARN of a service"
         )
     if path[1] != cluster_arn.rpartition("/")[2]:
-        return Ignored(event_id, f"its service runs in another cluster, {path[1]}")
-    return ServiceChanged(event_id, path[2])
+        return Ignored(event_id, f"its service runs in another cluster, {path[1]:.{SHOWN}}")
+    return ServiceChanged(event_id, _service_name("resources", path[2]))
 
 
 def _stack_request(event: dict[str, Any]) -> StackRequest:
@@ -148,11 +158,11 @@ def _stack_request(event: dict[str, Any]) -> StackRequest:
     return StackRequest(
         event_id=_text(event, "RequestId"),
         request_type=_text(event, "RequestType"),
-        response_url=_text(event, "ResponseURL"),
+        response_url=_url(event, "ResponseURL"),
         stack_id=_text(event, "StackId"),
         logical_resource_id=_text(event, "LogicalResourceId"),
         physical_resource_id=_text(event, "PhysicalResourceId") if "PhysicalResourceId" in event else None,
-        service_name=_text(properties, "ServiceName"),
+        service_name=_service_name("ServiceName", _text(properties, "ServiceName")),
         host_name=_text(properties, "HostName"),
     )
 
@@ -160,23 +170,58 @@ def _stack_request(event: dict[str, Any]) -> StackRequest:
 def _object(parent: dict[str, Any], key: str) -> dict[str, Any]:
     value = parent.get(key)
     if not isinstance(value, dict):
-        raise EventError(f"The event's key {key} is missing or not an object: {value!r:.80}")
+        raise EventError(f"The event's key {key} is missing or not an object: {_shown(value)}")
     return value
 
 
-def _text(parent: dict[str, Any], key: str) -> str:
+def _text(parent: dict[str, Any], key: str, longest: int = LONGEST_TEXT) -> str:
     value = parent.get(key)
     if not isinstance(value, str) or not value:
-        raise EventError(f"The event's key {key} is missing or not a text: {value!r:.80}")
+        raise EventError(f"The event's key {key} is missing or not a text: {_shown(value)}")
+    if len(value) > longest or not value.isprintable():
+        raise EventError(
+            f"The event's key {key} is not a printable text of {longest} characters at most: {_shown(value)}"
+        )
     return value
+
+
+def _service_name(key: str, name: str) -> str:
+    if not SERVICE_NAME.fullmatch(name):
+        raise EventError(f"The event's key {key} is not of a service, whose name cannot be {_shown(name)}")
+    return name
+
+
+def _url(parent: dict[str, Any], key: str) -> str:
+    """Return a URL that can be asked: https from CloudFormation, http from the lab."""
+    url = _text(parent, key, LONGEST_URL)
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises where it is no number
+        is_url = (
+            parts.scheme in ("http", "https") and bool(parts.hostname) and url.isascii() and " " not in url
+        )
+    except ValueError:
+        is_url = False
+    if not is_url:
+        raise EventError(f"The event's key {key} is not a URL: {_shown(url)}")
+    return url
 
 
 def _time(event: dict[str, Any]) -> datetime:
     text = _text(event, "time")
     try:
         time = datetime.fromisoformat(text)
-    except ValueError as error:
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
         raise EventError(
-            f"The event's key time is {text!r:.80}, not a time such as 2026-11-20T10:00:00Z"
+            f"The event's key time is {_shown(text)}, not a time such as 2026-11-20T10:00:00Z"
         ) from error
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401 - whatever comes
+    """Return a short picture of a value: never a whole list, nor a number of thousands of digits."""
+    if isinstance(value, str):
+        return f"{value[:SHOWN]!r:.{SHOWN}}"
+    return (
+        repr(value) if value is None or isinstance(value, bool) else f"a value of type {type(value).__name__}"
+    )

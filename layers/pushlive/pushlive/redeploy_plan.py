@@ -164,7 +164,7 @@ def plan_deployment(service: Service, pushed: Image | None, now: datetime) -> De
         if service.never_ran and service.desired_count > 0:
             return Decision(Action.HOLD, f"waits for the first push of {missing[0]}", desired_count=0)
         return _leave(f"{missing[0]} names no image")
-    if service.held:
+    if service.held and service.desired_count == 0:
         return Decision(
             Action.START, "pushed while the service was held at 0", desired_count=service.start_count
         )

@@ -42,14 +42,20 @@ def host_name(text: str, zone: str) -> str:
     """Return `text` as Route 53 spells it: lower case, without a dot at its end.
 
     Raises:
-        ConfigError: it is not a host name, or not one in `zone`.
+        ConfigError: it is not a host name, or not one in `zone`. The zone's own name is none either: a tag on
+            a service shall not be able to take the domain itself.
     """
     name = spelled(text)
     if not HOST_NAME.fullmatch(name):
         raise ConfigError(
             f"The tag pushlive:hostname is {text!r:.80}, not a host name: give one such as app.{zone}"
         )
-    if name != zone and not name.endswith(f".{zone}"):
+    if name == zone:
+        raise ConfigError(
+            f"The tag pushlive:hostname is {text!r}, the hosted zone itself: "
+            f"give a name in it, such as app.{zone}"
+        )
+    if not name.endswith(f".{zone}"):
         raise ConfigError(
             f"The tag pushlive:hostname is {text!r}, but the hosted zone is {zone}: "
             f"give a name such as app.{zone}, or the parameter HostedZoneId of its own zone"
@@ -62,7 +68,8 @@ def spelled(text: str) -> str:
 
     Some letters of other scripts become ASCII in lower case, such as the Kelvin sign.
     """
-    return text.removesuffix(".").lower() if text.isascii() else text
+    # One dot only: done twice, this must not make a name of what is none.
+    return re.sub(r"(?<=[^.])\.\Z", "", text).lower() if text.isascii() else text
 
 
 def owner_name(name: str) -> str:
@@ -123,8 +130,12 @@ def write(
     """
     changes = [_change("DELETE", name, "A", current.addresses, current.ttl_seconds)] if current.exists else []
     changes.append(_change("CREATE", name, "A", addresses, ttl_seconds))
-    if not current.owner:
-        changes.append(_change("CREATE", owner_name(name), "TXT", [f'"{owner}"'], OWNER_TTL_SECONDS))
+    owner_ttl_seconds: int | None = OWNER_TTL_SECONDS
+    if current.owner:
+        # Deleted and created as it is: somebody who took the name since it was read fails the batch.
+        owner_ttl_seconds = current.owner_ttl_seconds
+        changes.append(_change("DELETE", owner_name(name), "TXT", [f'"{current.owner}"'], owner_ttl_seconds))
+    changes.append(_change("CREATE", owner_name(name), "TXT", [f'"{owner}"'], owner_ttl_seconds))
     _apply(client, zone_id, changes)
 
 

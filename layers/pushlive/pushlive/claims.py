@@ -1,0 +1,91 @@
+"""At most one deployment per push: of several runs at the same time one holds the claim, and deploys.
+
+ECS has no compare-and-swap and UpdateService no client token. But of two calls of CloudWatch Logs'
+CreateLogStream with one name the second gets ResourceAlreadyExistsException (API reference,
+CreateLogStream, errors). So a claim is an empty log stream in the function's own log group: it costs
+nothing, and stays as a trace of what was deployed.
+
+A claim is of a service, of the images to deploy, and of the deployment that theirs will follow. Why then no
+push is deployed twice: all runs that find it due have read the same newest deployment, because one that was
+created later than the push carries it. Once one of them has deployed, whoever reads sees that, and
+whoever has read before meets the claim. The time of the push is not part of it: ECR and the event may give
+it a second apart, and an old digest that gets its tag back follows another deployment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs import CloudWatchLogsClient
+
+    from pushlive.redeploy_plan import Service
+
+# The function's time-out in template.yaml: a claim is made after its run began, so after so long that run is
+# over. The slack is for a request that was on its way when Lambda ended the run.
+RUN_SECONDS = 60
+SLACK_SECONDS = 5
+OVER_AFTER = timedelta(seconds=RUN_SECONDS + SLACK_SECONDS)
+
+# A stream's name has 512 characters at most, without ":" and "*" (API reference, CreateLogStream). A
+# service's name has 255, and a task definition ten containers (ECS guide, "Service quotas").
+DIGEST_CHARACTERS = 12
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to deploy, for as long as its run may last."""
+
+    subject: str
+    number: int = 1
+    """Above 1: taken over from a run that is over and may have deployed. Read the deployments again."""
+
+    @property
+    def stream(self) -> str:
+        """Return the name of its log stream."""
+        return f"{self.subject}/{self.number}"
+
+
+def subject(service: Service) -> str:
+    """Return what a claim is of: the service, its newest deployment, and the images to follow it.
+
+    A service that never ran has one claim, for its hold and its start: they must not cross.
+    """
+    follows = service.deployments[0].name if service.deployments else "none"
+    if service.never_ran:
+        return f"claims/{service.service_name}/{follows}/first"
+    digests = sorted({str(image.digest).removeprefix("sha256:") for image in service.images})
+    images = "-".join(digest[:DIGEST_CHARACTERS] for digest in digests)
+    return f"claims/{service.service_name}/{follows}/{images}"
+
+
+def take(client: CloudWatchLogsClient, log_group: str, subject: str, now: datetime) -> Claim | None:
+    """Return the claim, or None while another run may hold it.
+
+    A run that was ended between its claim and its deployment leaves the claim behind; when that run is
+    certainly over, one other run takes over with the next number.
+    """
+    first = Claim(subject)
+    if _create(client, log_group, first):
+        return first
+    listed = client.describe_log_streams(logGroupName=log_group, logStreamNamePrefix=f"{subject}/")
+    claimed_at = [stream["creationTime"] / 1000 for stream in listed["logStreams"]]  # milliseconds
+    if not claimed_at or now < datetime.fromtimestamp(max(claimed_at), UTC) + OVER_AFTER:
+        return None
+    following = Claim(subject, len(claimed_at) + 1)
+    return following if _create(client, log_group, following) else None
+
+
+def release(client: CloudWatchLogsClient, log_group: str, claim: Claim) -> None:
+    """Give the claim back: nothing was deployed, and the next run may try at once."""
+    client.delete_log_stream(logGroupName=log_group, logStreamName=claim.stream)
+
+
+def _create(client: CloudWatchLogsClient, log_group: str, claim: Claim) -> bool:
+    try:
+        client.create_log_stream(logGroupName=log_group, logStreamName=claim.stream)
+    except client.exceptions.ResourceAlreadyExistsException:
+        return False
+    return True

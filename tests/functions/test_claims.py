@@ -1,0 +1,471 @@
+"""At most one deployment per push, whatever runs at the same time, fails or is ended half-way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from pushlive.claims import RUN_SECONDS, SLACK_SECONDS
+from tests.functions.region import LOG_GROUP
+from tests.functions.wire import LOST, Fault
+
+if TYPE_CHECKING:
+    from tests.functions.conftest import Log
+    from tests.functions.region import Region
+
+    Json = dict[str, Any]
+
+OVER_SECONDS = RUN_SECONDS + SLACK_SECONDS
+
+
+class EndedByLambdaError(BaseException):
+    """The run is over at this line: no `except` of the function's sees it."""
+
+
+def digest(push: Json) -> str:
+    return str(push["detail"]["image-digest"])
+
+
+def running(region: Region, name: str = "app", **settings: Any) -> Region:
+    """The service runs its image's first push."""
+    region.push("1")
+    region.run_service(name, **settings)
+    return region
+
+
+def end_the_run(region: Region, event: Json, before: str = "UpdateService") -> None:
+    """A run that Lambda ends just before its call of an operation."""
+
+    def end() -> None:
+        raise EndedByLambdaError
+
+    region.before(before, end)
+    with pytest.raises(EndedByLambdaError):
+        region.redeploy(event)
+
+
+def fail(region: Region, code: str, *, operation: str = "UpdateService", carried_out: bool = False) -> None:
+    region.wire.faults.append(Fault(operation, code, 1, "", carried_out))
+
+
+def redeploy_in_vain(region: Region, event: Json) -> Exception:
+    """A run that fails for one service; its error."""
+    with pytest.raises(ExceptionGroup) as raised:
+        region.redeploy(event)
+    [error] = raised.value.exceptions
+    return error
+
+
+# Two runs at the same time
+
+EVERY_CALL = [
+    "ListServices", "DescribeServices", "DescribeTaskDefinition", "DescribeImages", "ListServiceDeployments",
+    "DescribeServiceDeployments", "DescribeServiceRevisions", "ListTasks", "DescribeTasks", "CreateLogStream",
+    "UpdateService",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("operation", EVERY_CALL)
+def test_a_second_copy_at_any_moment_of_the_first_is_no_second_deployment(
+    region: Region, log: Log, operation: str
+) -> None:
+    running(region)
+    push = region.push("2")
+    region.before(operation, lambda: region.redeploy(push))
+    region.redeploy(push)
+    assert region.changes() == ["UpdateService"]
+    assert sorted(log.messages(ecs_service="app")) == ["deploy", "leave"]
+    region.wait(300)
+    assert region.running_digests() == {digest(push)}
+
+
+@pytest.mark.parametrize("operation", EVERY_CALL)
+def test_the_schedule_at_any_moment_of_a_late_event_is_no_second_deployment(
+    region: Region, operation: str
+) -> None:
+    """The event comes after more than the five seconds that the push is its own."""
+    running(region)
+    push = region.push("2")
+    region.wait(6)
+    region.before(operation, region.redeploy)
+    region.redeploy(push)
+    assert region.changes() == ["UpdateService"]
+
+
+@pytest.mark.parametrize("seconds", [1, 2])
+def test_a_schedule_that_knows_the_push_by_an_earlier_second_is_no_second_deployment(
+    region: Region, seconds: int
+) -> None:
+    """ECR's imagePushedAt and the event's time may differ: the claim has neither."""
+    running(region)
+    push = region.push("2")
+    region.wait(seconds)
+    push["time"] = region.schedule()["time"]
+    region.wait(6)
+    region.before("CreateLogStream", region.redeploy)
+    region.redeploy(push)
+    assert region.changes() == ["UpdateService"]
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [*EVERY_CALL[:6], "ListTasks", "CreateLogStream", "UpdateService"],  # no digests yet, and no tasks
+)
+def test_a_second_copy_of_the_first_push_does_not_start_the_service_twice(
+    region: Region, operation: str
+) -> None:
+    region.create_service(count="2")
+    region.redeploy()
+    region.wire.calls.clear()
+    push = region.push("1")
+    region.before(operation, lambda: region.redeploy(push))
+    region.redeploy(push)
+    assert region.changes() == ["UpdateService"]
+    region.wait(300)
+    assert len(region.tasks()) == 2
+
+
+def test_a_push_that_started_the_service_right_after_its_hold_is_not_started_again(
+    region: Region, log: Log
+) -> None:
+    region.hands["ecr"].create_repository(repositoryName="app")
+    region.create_service(count="2")
+    region.wait(5)
+
+    def push_between_look_and_hold() -> None:
+        push = region.push("1")
+        region.before("ListServiceDeployments", lambda: region.redeploy(push))  # of the look after the hold
+
+    region.before("UpdateService", push_between_look_and_hold)
+    region.redeploy(region.deployment_event())
+    assert log.messages(ecs_service="app") == ["hold", "leave", "start"], "by the run that holds it"
+    assert len(region.calls("UpdateService")) == 2
+    region.wait(300)
+    assert len(region.tasks()) == 2
+
+
+@pytest.mark.parametrize("operation", ["ListServiceDeployments", "ListTasks", "CreateLogStream"])
+def test_a_slow_hold_does_not_stop_what_the_first_push_has_started(
+    region: Region, log: Log, operation: str
+) -> None:
+    region.hands["ecr"].create_repository(repositoryName="app")
+    region.create_service(count="2")
+    region.wait(5)
+
+    def push_and_start() -> None:
+        region.redeploy()  # another run holds it
+        region.redeploy(region.push("1"))  # and its first push starts it
+
+    region.before(operation, push_and_start)
+    region.redeploy(region.deployment_event())
+    assert log.messages(ecs_service="app") == ["hold", "leave", "start", "leave"]
+    region.wait(300)
+    assert len(region.tasks()) == 2
+
+
+def test_a_hold_gives_its_claim_back(region: Region, log: Log) -> None:
+    region.create_service(count="2")
+    region.redeploy()
+    assert region.claims() == []
+    region.redeploy(region.push("1"))
+    assert log.messages(ecs_service="app") == ["hold", "leave", "start"]
+
+
+def test_many_copies_at_once_are_one_deployment(region: Region) -> None:
+    running(region)
+    push = region.push("2")
+
+    def another(left: int) -> None:
+        if left:
+            region.before("CreateLogStream", lambda: another(left - 1))
+        region.redeploy(push)
+
+    another(8)
+    assert len(region.calls("CreateLogStream")) == 9
+    assert region.changes() == ["UpdateService"]
+
+
+def test_the_run_that_leaves_names_the_claim(region: Region, log: Log) -> None:
+    running(region)
+    push = region.push("2")
+    follows = region.deployments()[0]["serviceDeploymentArn"].rpartition("/")[2]
+    region.before("UpdateService", lambda: region.redeploy(push))
+    region.redeploy(push)
+    claim = f"claims/app/{follows}/{digest(push).removeprefix('sha256:')[:12]}"
+    assert f"another run is at work on it: {claim}" in log.reasons(message="leave")
+    assert region.claims() == [f"{claim}/1"]
+
+
+def test_a_push_of_another_image_at_the_same_time_is_deployed_too(region: Region) -> None:
+    running(region)
+    first = region.push("2")
+    region.wait(2)
+    pushes = [first]
+
+    def push_again() -> None:
+        pushes.append(region.push("3"))
+        region.wait(2)
+        region.redeploy(pushes[1])
+
+    region.before("UpdateService", push_again)
+    region.redeploy(first)
+    assert region.changes() == ["UpdateService", "UpdateService"]
+    region.wait(300)
+    assert region.running_digests() == {digest(pushes[1])}
+
+
+# One claim per deployment
+
+
+def test_two_services_of_one_image_have_a_claim_each(region: Region) -> None:
+    region.push("1")
+    for name in ("a", "b"):
+        region.create_service(name)
+    region.wait(300)
+    region.redeploy(region.push("2"))
+    assert [claim.split("/")[1] for claim in region.claims()] == ["a", "b"]
+    assert [call["service"] for call in region.calls("UpdateService")] == ["a", "b"]
+
+
+def test_a_service_of_two_images_claims_both(region: Region) -> None:
+    side = region.push("1", "side", "3")
+    running(region, images=["app:latest", "side:3"])
+    push = region.push("2")
+    region.redeploy(push)
+    [claim] = region.claims()
+    digests = sorted(digest(each).removeprefix("sha256:")[:12] for each in (push, side))
+    assert claim.split("/")[3] == "-".join(digests)
+
+
+def test_the_longest_names_make_a_claim_that_cloudwatch_takes(region: Region) -> None:
+    """255 characters of a service's name, and ten containers."""
+    images = [f"app:{number}" for number in range(10)]
+    for number in range(10):
+        region.push(str(number), tag=str(number))
+    region.run_service("a" * 255, images=images)
+    region.redeploy(region.push("new", tag="0"))
+    assert region.changes() == ["UpdateService"]
+    assert len(region.claims()[0]) <= 512
+
+
+def test_old_images_that_get_their_tag_back_again_and_again_are_deployed_each_time(region: Region) -> None:
+    running(region)
+    for content in ("2", "1", "2", "1"):
+        push = region.push(content)
+        region.redeploy(push)
+        region.redeploy(push)
+        region.wait(300)
+        assert region.running_digests() == {digest(push)}
+    assert len(region.changes()) == len(region.claims()) == 4
+
+
+def test_a_service_made_anew_under_the_same_name_starts_with_no_claim(region: Region) -> None:
+    running(region)
+    push = region.push("2")
+    region.redeploy(push)
+    region.ecs.delete_service(cluster="lab", service="app", force=True)
+    region.wait(5000)
+    region.create_service(desired=0)
+    region.wait(60)
+    region.redeploy(region.push("2"))
+    assert region.service()["desiredCount"] == 1
+    assert len(region.claims()) == 2
+
+
+@pytest.mark.parametrize("action", ["leave", "dry run"])
+def test_what_deploys_nothing_claims_nothing(region: Region, action: str) -> None:
+    running(region)
+    region.push("1" if action == "leave" else "2")
+    region.wait(10)
+    region.redeploy(DRY_RUN="true" if action == "dry run" else "false")
+    assert region.claims() == []
+    assert not {call.operation for call in region.wire.calls} & {"CreateLogStream", "DescribeLogStreams"}
+
+
+# A run that is over
+
+
+def test_the_claim_of_a_run_that_was_ended_is_respected_while_that_run_may_last(
+    region: Region, log: Log
+) -> None:
+    running(region)
+    push = region.push("2")
+    end_the_run(region, push)
+    region.wait(OVER_SECONDS - 1)
+    region.redeploy(push)
+    assert region.wire.attempts["UpdateService"] == 1  # that of the ended run
+    assert "another run is at work on it" in log.reasons(message="leave")
+
+
+@pytest.mark.parametrize("wake", ["event", "schedule"])
+def test_the_claim_of_a_run_that_is_over_is_taken_over(region: Region, log: Log, wake: str) -> None:
+    running(region)
+    push = region.push("2")
+    end_the_run(region, push)
+    region.wire.calls.clear()
+    region.wait(OVER_SECONDS)
+    region.redeploy(push if wake == "event" else None)
+    assert region.changes() == ["UpdateService"]
+    assert [claim.rpartition("/")[2] for claim in region.claims()] == ["1", "2"]
+    assert log.reasons(message="taken over") == "the run that claimed it is over"
+    region.wait(300)
+    region.redeploy()
+    assert region.running_digests() == {digest(push)}
+    assert region.changes() == ["UpdateService"]
+
+
+@pytest.mark.parametrize(
+    "operation", ["DescribeLogStreams", "CreateLogStream", "ListServices", "UpdateService"]
+)
+def test_of_two_runs_one_takes_over(region: Region, operation: str) -> None:
+    running(region)
+    push = region.push("2")
+    end_the_run(region, push)
+    region.wire.calls.clear()
+    region.wait(OVER_SECONDS)
+    region.before(operation, lambda: region.redeploy(push))
+    region.redeploy(push)
+    assert region.changes() == ["UpdateService"]
+
+
+def test_runs_that_are_ended_one_after_the_other_do_not_stop_the_last(region: Region) -> None:
+    running(region)
+    push = region.push("2")
+    for _ in range(12):
+        end_the_run(region, push)
+        region.wait(OVER_SECONDS)
+    region.wire.calls.clear()
+    region.redeploy(push)
+    assert region.changes() == ["UpdateService"]
+    assert len(region.claims()) == 13
+
+
+def test_who_takes_over_looks_again_and_sees_that_the_ended_run_had_deployed(
+    region: Region, log: Log
+) -> None:
+    """A slow reader: it saw no deployment, and claims when the run that deployed since is over."""
+    running(region)
+    push = region.push("2")
+
+    def meanwhile() -> None:
+        region.redeploy(push)
+        region.wait(OVER_SECONDS)
+
+    region.before("ListTasks", meanwhile)
+    region.redeploy(push)
+    assert region.changes() == ["UpdateService"]
+    assert log.messages() == ["deploy", "taken over", "leave"]
+
+
+def test_what_was_pushed_before_the_take_over_is_claimed_by_itself(region: Region) -> None:
+    running(region)
+    push = region.push("2")
+    end_the_run(region, push)
+    region.wire.calls.clear()
+    region.wait(OVER_SECONDS)
+    pushes: list[Json] = []
+
+    def push_again() -> None:
+        pushes.append(region.push("3"))
+        region.wait(6)
+
+    region.before("DescribeLogStreams", push_again)
+    region.redeploy()
+    assert region.changes() == ["UpdateService"]
+    assert region.claims()[-1].split("/")[3:] == [digest(pushes[0]).removeprefix("sha256:")[:12], "1"]
+    region.redeploy(pushes[0])
+    assert region.changes() == ["UpdateService"]
+
+
+# A deployment that fails
+
+
+@pytest.mark.parametrize(
+    "code", ["AccessDeniedException", "InvalidParameterException", "ClusterNotFoundException"]
+)
+def test_a_refused_deployment_gives_its_claim_back(region: Region, code: str) -> None:
+    running(region)
+    push = region.push("2")
+    fail(region, code)
+    assert code in str(redeploy_in_vain(region, push))
+    assert region.claims() == []
+    region.wire.calls.clear()
+    region.redeploy(push)
+    assert region.changes() == ["UpdateService"]
+
+
+def test_a_service_that_is_gone_leaves_no_claim(region: Region) -> None:
+    running(region)
+    region.before(
+        "UpdateService", lambda: region.ecs.delete_service(cluster="lab", service="app", force=True)
+    )
+    fail(region, "ServiceNotActiveException")
+    region.redeploy(region.push("2"))
+    assert region.claims() == []
+
+
+@pytest.mark.parametrize("carried_out", [True, False], ids=["carried-out", "not-carried-out"])
+@pytest.mark.parametrize("code", [LOST, "ServerException"])
+def test_a_deployment_whose_outcome_is_unknown_is_not_repeated_and_ends_as_one(
+    region: Region, code: str, *, carried_out: bool
+) -> None:
+    running(region)
+    push = region.push("2")
+    fail(region, code, carried_out=carried_out)
+    error = redeploy_in_vain(region, push)
+    assert isinstance(error, ReadTimeoutError if code == LOST else ClientError)
+    assert region.wire.attempts["UpdateService"] == 1
+    region.redeploy(push)
+    assert region.wire.attempts["UpdateService"] == 1
+    region.wait(300)
+    region.redeploy()
+    assert region.wire.attempts["UpdateService"] == (1 if carried_out else 2)
+    region.wait(300)
+    assert region.running_digests() == {digest(push)}
+
+
+def test_a_deployment_that_was_throttled_is_repeated_under_its_claim(region: Region) -> None:
+    running(region)
+    region.wire.faults.append(Fault("UpdateService", "ThrottlingException", 3, ""))
+    region.redeploy(region.push("2"))
+    assert region.wire.attempts["UpdateService"] == 4
+    assert len(region.calls("CreateLogStream")) == len(region.deployments()) - 1 == 1
+
+
+@pytest.mark.parametrize("operation", ["CreateLogStream", "DescribeLogStreams"])
+def test_without_the_right_to_claim_nothing_is_deployed(region: Region, operation: str) -> None:
+    running(region)
+    push = region.push("2")
+    if operation == "DescribeLogStreams":
+        end_the_run(region, push)
+    region.wire.calls.clear()
+    fail(region, "AccessDeniedException", operation=operation)
+    assert "AccessDeniedException" in str(redeploy_in_vain(region, push))
+    assert region.changes() == []
+
+
+def test_a_claim_whose_own_answer_was_lost_is_taken_over_later(region: Region) -> None:
+    """botocore asks again, and the second time the stream is there: the run takes it for another's."""
+    running(region)
+    push = region.push("2")
+    fail(region, LOST, operation="CreateLogStream", carried_out=True)
+    region.redeploy(push)
+    assert region.changes() == []
+    region.wait(OVER_SECONDS)
+    region.redeploy()
+    assert region.changes() == ["UpdateService"]
+
+
+def test_a_claim_that_cannot_be_listed_yet_is_respected(region: Region) -> None:
+    running(region)
+    push = region.push("2")
+    end_the_run(region, push)
+    region.wire.calls.clear()
+    region.wait(OVER_SECONDS)
+    delete = region.hands["logs"].delete_log_stream
+    [claim] = region.claims()
+    region.before("DescribeLogStreams", lambda: delete(logGroupName=LOG_GROUP, logStreamName=claim))
+    region.redeploy(push)
+    assert region.changes() == []
