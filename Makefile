@@ -17,7 +17,7 @@ demo: .venv/installed .venv-sam/installed ## the whole story, in two minutes, wi
 lab: .venv/installed ## AWS on this machine, until Ctrl-C, for your own sam and docker commands
 	.venv/bin/python -m lab up
 
-test: .venv/installed .venv-sam/installed .venv-runtime/installed ## all tests
+test: .venv/installed .venv-sam/installed .venv-runtime/installed .venv-checkov/installed ## all tests
 	.venv/bin/python -m pytest
 
 e2e: .venv/installed .venv-sam/installed .venv-aws/installed ## the same with Docker, the AWS CLI and sam local invoke
@@ -27,11 +27,11 @@ check: .venv/installed ## lint, format and types
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
 lock: ## write the lock files anew (needs uv)
-	for each in requirements/lab requirements/sam requirements/aws requirements/runtime; do uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate $$each.in -o $$each.txt; done
+	for each in requirements/lab requirements/sam requirements/aws requirements/runtime requirements/checkov; do uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate $$each.in -o $$each.txt; done
 	uv pip compile -q --upgrade --universal --python-version 3.13 --generate-hashes --no-emit-index-url --no-header --no-annotate layers/pushlive/requirements.in -o layers/pushlive/requirements.txt
 
 clean: ## remove everything that was made here
-	rm -rf .venv .venv-sam .venv-aws .venv-runtime .aws-sam .lab .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-sam .venv-aws .venv-runtime .venv-checkov .aws-sam .lab .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/installed: requirements/lab.txt
 	@echo "Installing the lab and the test tools into .venv (about a minute, once) ..."
@@ -51,3 +51,7 @@ clean: ## remove everything that was made here
 	@echo "Installing Lambda's runtime interface client into .venv-runtime (once) ..."
 	@python=python3.13; $$python -c "" 2>/dev/null || python="$(PYTHON)"; $$python -m venv --clear --without-pip .venv-runtime
 	@PIP_PYTHON=.venv-runtime/bin/python .venv/bin/python $(INSTALL) $< | $(DOTS) && touch $@
+
+.venv-checkov/installed: requirements/checkov.txt
+	@echo "Installing checkov into .venv-checkov (half a minute, once) ..."
+	@$(PYTHON) -m venv --clear .venv-checkov && .venv-checkov/bin/python $(INSTALL) $< | $(DOTS) && touch $@

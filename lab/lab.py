@@ -23,7 +23,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config as ServerConfig
 from urllib3.exceptions import HTTPError
 
-from lab import ministack
+from lab import ministack, queue_metrics
 from lab.addresses import Addresses
 from lab.cloudformation import EcsResources
 from lab.containers import ProcessRuntime
@@ -197,6 +197,8 @@ class Lab:
         def run() -> None:
             waited: dict[str, float] = {}
             while not end.wait(1):
+                with suppress(ClientError, BotoCoreError):  # a queue may be deleted while it is looked at
+                    queue_metrics.publish(self.client("sqs"), self.client("cloudwatch"))
                 periods: dict[str, float] = {}
                 with suppress(ClientError, BotoCoreError):  # the next second asks again
                     periods = self.delivery.schedules()

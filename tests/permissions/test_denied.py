@@ -1,0 +1,152 @@
+"""What IAM itself denies to a function that was taken over, whatever its code says.
+
+Each row is a call that the function makes every day, with one thing changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.functions.region import ACCOUNT, CLUSTER_ARN, HOST_NAME, REGION
+from tests.permissions.calls import (
+    DEPLOY,
+    ECS,
+    EVERY_DAY,
+    EXECUTION,
+    LAYERS,
+    LOG,
+    QUEUE,
+    REDEPLOY,
+    TASK_LOG,
+    UNTAG,
+    UPDATE,
+    Call,
+    change,
+    dead_letter,
+    ecs,
+    image,
+    log,
+    part_of_service,
+    record,
+)
+from tests.permissions.iam import Request, allows
+from tests.permissions.policies import limits, policies
+from tests.template.stack import HOSTED_ZONE_ID
+
+if TYPE_CHECKING:
+    from tests.permissions.policies import Limit
+
+OTHERS = {"cluster": CLUSTER_ARN.replace("/lab", "/other")}
+ZONE_ARN = f"arn:aws:route53:::hostedzone/{HOSTED_ZONE_ID}"
+
+DENIED = {
+    "delete-what-was-logged": EVERY_DAY["give-the-claim-back"].but(logStreamName="2026/11/20/[$LATEST]1"),
+    "delete-a-claim-of-another-log": EVERY_DAY["give-the-claim-back"].but(logGroupName=TASK_LOG),
+    "delete-a-claim-with-the-other-functions-role": replace(EVERY_DAY["give-the-claim-back"], role=UPDATE),
+    "list-the-streams-of-another-log": EVERY_DAY["list-claims"].but(logGroupName=TASK_LOG),
+    "deploy-a-service-without-the-tag": DEPLOY.but(service="worker"),
+    "deploy-a-paused-service": DEPLOY.but(service="paused"),
+    "deploy-in-another-cluster": DEPLOY.but(**OTHERS),
+    "deploy-with-the-other-functions-role": replace(DEPLOY, role=UPDATE),
+    "write-another-name": record(change("other.example.com")),
+    "write-its-www": record(change(f"www.{HOST_NAME}")),
+    "write-the-apex": record(change("example.com")),
+    "write-a-wildcard": record(change("*.example.com")),
+    "write-another-owners-note": record(change("_pushlive.other.example.com", "TXT")),
+    "write-another-name-beside-the-right-one": record(change(), change("other.example.com")),
+    **{
+        f"write-a-record-of-type-{kind}": record(change(record_type=kind))
+        for kind in ("AAAA", "CAA", "CNAME", "MX", "NS")
+    },
+    "overwrite-with-upsert": record(change(action="UPSERT")),
+    "write-in-another-zone": record(zone_id="Z9"),
+    "write-with-the-other-functions-role": replace(record(), role=REDEPLOY),
+    "take-another-tag-off": UNTAG.but(tagKeys=["pushlive:redeploy"]),
+    "take-two-tags-off": UNTAG.but(tagKeys=["pushlive:hostname", "pushlive:redeploy"]),
+    "take-the-tag-off-a-service-of-another-name": UNTAG.but(resourceArn=f"{ECS}:service/lab/theirs"),
+    "take-the-tag-off-in-another-cluster": UNTAG.but(resourceArn=f"{ECS}:service/other/app"),
+    "take-the-tag-off-the-cluster": UNTAG.but(resourceArn=CLUSTER_ARN),
+    "read-another-zone": EVERY_DAY["read-the-zone"].but(Id="Z9"),
+    "read-another-zones-records": EVERY_DAY["read-the-record"].but(HostedZoneId="Z9"),
+    "read-another-repositorys-image": image("DescribeImages", "other"),
+    "read-another-repositorys-index": image("BatchGetImage", "other"),
+    "read-another-clusters-deployment": part_of_service(
+        "DescribeServiceDeployments", "service-deployment", "other"
+    ),
+    "read-another-clusters-revision": part_of_service(
+        "DescribeServiceRevisions", "service-revision", "other"
+    ),
+    "list-another-clusters-deployments": ecs(REDEPLOY, "ListServiceDeployments", service="app", **OTHERS),
+    **{
+        f"{role}-{what}": call
+        for role in (REDEPLOY, UPDATE)
+        for what, call in {
+            "lists-another-clusters-services": ecs(role, "ListServices", **OTHERS),
+            "lists-the-default-clusters-services": Call(role, "ecs", "ListServices"),
+            "lists-another-clusters-tasks": ecs(role, "ListTasks", **OTHERS),
+            "reads-another-clusters-services": ecs(role, "DescribeServices", services=["app"], **OTHERS),
+            "reads-another-clusters-tasks": ecs(role, "DescribeTasks", tasks=["1"], **OTHERS),
+            "reads-a-task-of-another-cluster": ecs(role, "DescribeTasks", tasks=[f"{ECS}:task/other/1"]),
+            "writes-the-tasks-log": log(role, "PutLogEvents", TASK_LOG),
+            "writes-the-other-functions-log": log(
+                role, "PutLogEvents", LOG[UPDATE if role == REDEPLOY else REDEPLOY]
+            ),
+            "begins-another-log": log(role, "CreateLogStream", f"{LOG[role]}2"),
+            "sends-to-another-queue": dead_letter(role, "other"),
+        }.items()
+    },
+    "task-writes-a-functions-log": log(EXECUTION, "PutLogEvents", LOG[REDEPLOY]),
+    "task-begins-a-functions-log": log(EXECUTION, "CreateLogStream", LOG[UPDATE]),
+    **{f"task-{operation}-of-another": image(operation, "other", EXECUTION) for operation in LAYERS},
+}
+
+# Granted to nobody, on any resource of ours.
+NEVER = {
+    "cloudformation:UpdateStack": "*",
+    "ecr:BatchDeleteImage": f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/app",
+    "ecr:PutImage": f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/app",
+    "ec2:AuthorizeSecurityGroupIngress": "*",
+    "ecs:DeleteService": f"{ECS}:service/lab/app",
+    "ecs:ExecuteCommand": f"{ECS}:task/lab/1",
+    "ecs:RegisterTaskDefinition": "*",
+    "ecs:RunTask": "*",
+    "ecs:StopTask": f"{ECS}:task/lab/1",
+    "ecs:TagResource": f"{ECS}:service/lab/app",
+    "iam:PassRole": f"arn:aws:iam::{ACCOUNT}:role/hello-TaskExecutionRole",
+    "iam:PutRolePolicy": f"arn:aws:iam::{ACCOUNT}:role/hello-UpdateRecordRole",
+    "lambda:InvokeFunction": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:hello-RedeployService",
+    "lambda:UpdateFunctionCode": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:hello-RedeployService",
+    "logs:DeleteLogGroup": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{LOG[REDEPLOY]}",
+    "route53:CreateHostedZone": "*",
+    "route53:DeleteHostedZone": ZONE_ARN,
+    "sqs:DeleteMessage": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{QUEUE}",
+    "sqs:PurgeQueue": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{QUEUE}",
+    "sqs:ReceiveMessage": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{QUEUE}",
+}
+
+
+@pytest.mark.parametrize("call", EVERY_DAY.values(), ids=EVERY_DAY)
+def test_allowed(call: Call) -> None:
+    """Without these, a denial below might be of the wrong thing."""
+    assert call.is_allowed(policies())
+
+
+@pytest.mark.parametrize("call", DENIED.values(), ids=DENIED)
+def test_denied(call: Call) -> None:
+    assert not call.is_allowed(policies())
+
+
+@pytest.mark.parametrize(("action", "resource"), NEVER.items(), ids=NEVER)
+def test_granted_to_no_role(action: str, resource: str) -> None:
+    request = Request(action, resource)
+    assert [role for role, documents in policies().items() if allows(documents.values(), request)] == []
+
+
+@pytest.mark.parametrize("limit", list(limits()), ids=str)
+def test_each_limit_of_a_statement_denies_something(limit: Limit) -> None:
+    """Without it, some call of the table above would be allowed."""
+    wider = limit.taken_from(policies())
+    assert [name for name, call in DENIED.items() if call.is_allowed(wider)]
