@@ -84,7 +84,7 @@ def test_resource_types_are_provisioned_by_the_registered_functions(
     assert not stacks._runs_on_worker_thread("AWS::EC2::VPC")
 
 
-@pytest.mark.parametrize("kind", ["AWS::ECS::Cluster", "AWS::ECS::TaskDefinition", "AWS::Lab::Thing"])
+@pytest.mark.parametrize("kind", ["AWS::ECS::Cluster", "AWS::ECS::TaskDefinition", "AWS::ECS::Service"])
 def test_the_types_that_we_replace_are_there(kind: str, provisioners: Any) -> None:
     assert {"create", "update", "delete"} <= provisioners._RESOURCE_HANDLERS[kind].keys()
 
