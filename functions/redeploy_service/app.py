@@ -161,6 +161,8 @@ class Redeployment:
         if found.desired_count == 0:
             # Read after the deployments: whoever has started it since is seen here, or claims as we would.
             found = self._again(found)
+            if found.desired_count > 0:  # by a run or a person, perhaps after the deployments were read
+                deployments = ecs.deployments(self.ecs_client, cluster, found.service_name, definition)
         return replace(
             service,
             desired_count=found.desired_count,

@@ -165,6 +165,23 @@ def test_a_slow_hold_does_not_stop_what_the_first_push_has_started(
     assert len(region.tasks()) == 2
 
 
+def test_a_start_that_follows_a_change_by_hand_is_seen_by_a_slow_run(region: Region) -> None:
+    """Between its looks at the deployments and at the desired count somebody changes and a run starts it."""
+    region.create_service(count="2")
+    region.redeploy()
+    region.wire.calls.clear()
+    push = region.push("1")
+
+    def change_and_start() -> None:
+        region.update_service(forceNewDeployment=True)
+        region.wait(2)
+        region.redeploy(push)
+
+    region.before("ListTasks", change_and_start)
+    region.redeploy(push)
+    assert len(region.calls("UpdateService")) == 1
+
+
 def test_a_hold_gives_its_claim_back(region: Region, log: Log) -> None:
     region.create_service(count="2")
     region.redeploy()
