@@ -4,9 +4,11 @@ SHELL := bash
 PYTHON ?= python3
 INSTALL = -m pip install --disable-pip-version-check --no-compile --no-deps --require-hashes -r
 # A dot for each package: pip's own words are three hundred lines.
+# What is run as a process again and again is compiled at once: Python itself does it only where it may write.
+COMPILE = bin/python -m compileall -q -j 0 lib >/dev/null || true
 DOTS = awk '/^(Collecting|Processing)/ {printf "."; fflush()} END {print " done"}'
 
-.PHONY: help demo lab test e2e check lock clean
+.PHONY: help demo lab test e2e simulate mutants check lock clean
 
 help: ## show this
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -22,6 +24,13 @@ test: .venv/installed .venv-sam/installed .venv-runtime/installed .venv-checkov/
 
 e2e: .venv/installed .venv-sam/installed .venv-aws/installed ## the same with Docker, the AWS CLI and sam local invoke
 	.venv/bin/python -m pytest tests/e2e -o log_cli=true --log-cli-level=INFO --log-cli-format='%(message)s' -o timeout=900
+
+SECONDS ?= 60
+simulate: .venv/installed ## random scenarios in virtual time, on all cores, for SECONDS=60 or until a check fails
+	PYTHONPATH=layers/pushlive:functions:. .venv/bin/python -m tests.simulation simulate $(SECONDS)
+
+mutants: .venv/installed ## deliberate defects, and which check of the simulation catches each
+	PYTHONPATH=layers/pushlive:functions:. .venv/bin/python -m tests.simulation mutants
 
 check: .venv/installed ## lint, format and types
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
@@ -39,11 +48,13 @@ clean: ## remove everything that was made here
 
 .venv-sam/installed: requirements/sam.txt
 	@echo "Installing SAM CLI into .venv-sam (about a minute, once) ..."
-	@$(PYTHON) -m venv --clear .venv-sam && .venv-sam/bin/python $(INSTALL) $< | $(DOTS) && touch $@
+	@$(PYTHON) -m venv --clear .venv-sam && .venv-sam/bin/python $(INSTALL) $< | $(DOTS)
+	@(cd .venv-sam && $(COMPILE)) && touch $@
 
 .venv-aws/installed: requirements/aws.txt
 	@echo "Installing the AWS CLI into .venv-aws (once) ..."
-	@$(PYTHON) -m venv --clear .venv-aws && .venv-aws/bin/python $(INSTALL) $< | $(DOTS) && touch $@
+	@$(PYTHON) -m venv --clear .venv-aws && .venv-aws/bin/python $(INSTALL) $< | $(DOTS)
+	@(cd .venv-aws && $(COMPILE)) && touch $@
 
 # By Lambda's own Python where that runs here (a version manager's shim may be there and not run). It holds what its
 # lock names and nothing else, not even pip: whatever the built functions import besides must come from sam build.

@@ -38,7 +38,12 @@ ECR = b"AmazonEC2ContainerRegistry_V20150921."
 MANIFEST_PATH = re.compile(r"/v2/(?P<repository>.+)/manifests/(?P<reference>[^/]+)")
 DELETE_LOOKS = 400
 DELETE_LOOK_SECONDS = 0.1
-LARGEST_API_REQUEST = 8 * 1024 * 1024  # bytes; layers of images are larger, and pass unread
+LARGEST_API_REQUEST = 8 * 1024 * 1024  # bytes
+LARGEST_UPLOAD = 1024 * 1024 * 1024  # bytes: a layer of an image, or the code of a function; they pass unread
+
+
+class RequestTooLargeError(Exception):
+    """A request's body is larger than any right one."""
 
 
 class Edge:
@@ -61,6 +66,12 @@ class Edge:
             # Linux also answers other machines that send to an address of a bridge of ours.
             await _answer(send, 403, b"text/plain", b"the lab serves this machine and its tasks only")
             return
+        try:
+            await self._route(scope, _bounded(receive), send)
+        except RequestTooLargeError as error:
+            await _answer(send, 413, b"text/plain", str(error).encode())
+
+    async def _route(self, scope: Message, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
         target, scope_of_signature = headers.get(b"x-amz-target", b""), headers.get(b"authorization", b"")
         manifest = MANIFEST_PATH.fullmatch(scope["path"]) if scope["method"] == "PUT" else None
@@ -181,16 +192,31 @@ async def _body(receive: Receive) -> bytes:
     """Return a request's whole body.
 
     Raises:
-        ValueError: it is larger than any request to an API is.
+        RequestTooLargeError: it is larger than any request to an API is.
     """
     content = b""
     while True:
         message = await receive()
         content += bytes(message.get("body", b""))
         if len(content) > LARGEST_API_REQUEST:
-            raise ValueError(f"a request of more than {LARGEST_API_REQUEST} bytes")
+            raise RequestTooLargeError(f"a request of more than {LARGEST_API_REQUEST} bytes")
         if not message.get("more_body"):
             return content
+
+
+def _bounded(receive: Receive) -> Receive:
+    """The same request, which ends with an error where it gets larger than any upload."""
+    left = LARGEST_UPLOAD
+
+    async def count() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise RequestTooLargeError(f"an upload of more than {LARGEST_UPLOAD} bytes")
+        return message
+
+    return count
 
 
 def _replay(body: bytes) -> Receive:

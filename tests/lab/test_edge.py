@@ -1,0 +1,74 @@
+"""The lab's front door refuses what is too large, and whoever is not on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lab import edge
+from lab.edge import Edge
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+    Message = MutableMapping[str, Any]
+
+CHUNK = bytes(1024)
+ECS_CALL = [(b"x-amz-target", edge.ECS + b"ListClusters")]
+ECR_CALL = [(b"x-amz-target", edge.ECR + b"DescribeImages")]
+CLOUDFORMATION_CALL = [(b"authorization", b"x/cloudformation/aws4_request")]
+
+
+async def reads_all(scope: Message, receive: Any, send: Any) -> None:  # noqa: ARG001 - an ASGI application
+    """What stands behind the edge."""
+    while (await receive()).get("more_body"):
+        pass
+    await edge._answer(send, 200, b"text/plain", b"taken")
+
+
+def ask(chunks: int, *, headers: list[Any] = [], path: str = "/", client: str = "127.0.0.1") -> int:  # noqa: B006 - not changed
+    """The status of the answer to a request of so many chunks."""
+    nothing: Any = None
+    door = Edge(reads_all, nothing, nothing, [IPv4Network("127.0.0.0/8")])
+    scope = {"type": "http", "method": "POST", "path": path, "client": (client, 1), "headers": headers}
+    sent: list[Message] = []
+    left = chunks
+
+    async def receive() -> Message:
+        nonlocal left
+        left -= 1
+        return {"type": "http.request", "body": CHUNK, "more_body": left > 0}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    asyncio.run(door(scope, receive, send))
+    return int(sent[0]["status"])
+
+
+@pytest.mark.parametrize(
+    "headers", [ECS_CALL, ECR_CALL, CLOUDFORMATION_CALL], ids=["ecs", "ecr", "cloudformation"]
+)
+def test_a_call_larger_than_any_api_takes_is_refused(
+    headers: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edge, "LARGEST_API_REQUEST", 3 * len(CHUNK))
+    assert ask(4, headers=headers) == 413
+
+
+def test_an_upload_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge, "LARGEST_UPLOAD", 3 * len(CHUNK))
+    assert ask(3, path="/v2/web/blobs/uploads/1") == 200
+    assert ask(4, path="/v2/web/blobs/uploads/1") == 413
+
+
+def test_an_upload_may_be_larger_than_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge, "LARGEST_API_REQUEST", len(CHUNK))
+    assert ask(8, path="/bucket/code.zip") == 200
+
+
+def test_another_machine_is_refused() -> None:
+    assert ask(1, client="192.0.2.1") == 403
