@@ -8,13 +8,16 @@ INSTALL = -m pip install --disable-pip-version-check --no-compile --no-deps --re
 COMPILE = bin/python -m compileall -q -j 0 lib >/dev/null || true
 DOTS = awk '/^(Collecting|Processing)/ {printf "."; fflush()} END {print " done"}'
 
-.PHONY: help demo lab test e2e simulate mutants check lock clean
+.PHONY: help demo load lab test e2e simulate mutants check lock clean
 
 help: ## show this
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 demo: .venv/installed .venv-sam/installed ## the whole story, in two minutes, without AWS and Docker
 	.venv/bin/python -m lab demo
+
+load: .venv/installed .venv-sam/installed ## who notices a deployment: 200 requests a second, three ways of deploying
+	.venv/bin/python -m lab load
 
 lab: .venv/installed ## AWS on this machine, until Ctrl-C, for your own sam and docker commands
 	.venv/bin/python -m lab up

@@ -1,9 +1,9 @@
 """Hello, World! over HTTP, written to lose no request when ECS replaces its task. Standard library only.
 
 ECS stops an old task without waiting for DNS: for a while clients still come to its address. So after
-SIGTERM this keeps serving, and asks kept-alive clients to close, for DRAIN_SECONDS: 2 until the record is
-changed, 60 for Route 53 to spread it, 10 of TTL. ECS must be told to wait as long (`stopTimeout`, 120 s at
-most on Fargate).
+SIGTERM this keeps serving, and asks kept-alive clients to close, for DRAIN_SECONDS: 20 until the record is
+changed, 60 for Route 53 to spread it, 10 of TTL, the rest for resolvers that are late. ECS must be told
+to wait as long (`stopTimeout`, 120 s at most on Fargate).
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ def number(name: str, default: float) -> float:
 
 async def main() -> None:
     """Serve until SIGTERM and DRAIN_SECONDS more, or until SIGINT or a second SIGTERM."""
-    drain_seconds = number("DRAIN_SECONDS", 72)
+    drain_seconds = number("DRAIN_SECONDS", 95)
     host, port = os.environ.get("HOST") or "0.0.0.0", int(number("PORT", 8080))
     app = App(version(), task_id())
     ended = asyncio.Event()

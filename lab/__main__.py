@@ -1,4 +1,4 @@
-"""`python -m lab demo` tells the story; `python -m lab up` keeps the lab running for your own commands."""
+"""`python -m lab demo` tells the story, `load` measures it, `up` keeps the lab running for your commands."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from lab.docker_cli import DockerError
 from lab.docker_engine import running_engine
 from lab.lab import Lab
 from lab.ministack import CREDENTIALS
+from lab.public_images import COMPANION_IMAGE
 
 if TYPE_CHECKING:
     from lab.docker_cli import Docker
 
 FOLDER = Path(".lab")
+LOAD_SPEED = 6  # a second that a function takes is as many seconds of AWS: not more, or it decides who fails
 
 
 def main() -> int:
     """Return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
-    parser.add_argument("command", choices=["demo", "up"])
-    parser.add_argument("--speed", type=float, default=20, help="how many times as fast as AWS (default: 20)")
+    parser.add_argument("command", choices=["demo", "load", "up"])
+    parser.add_argument("--speed", type=float, help="how many times as fast as AWS (default: 20; load: 6)")
     parser.add_argument(
         "--port", type=int, default=0, help="port of the AWS endpoint (default: a free one; up: 4566)"
     )
@@ -35,20 +37,34 @@ def main() -> int:
         choices=["containers", "processes"],
         help="what tasks are (default: containers, where a Docker Engine has Python's image)",
     )
+    parser.add_argument("--rate", type=float, default=200, help="load: requests a second (default: 200)")
+    parser.add_argument("--pushes", type=int, default=10, help="load: how many pushes in a row (default: 10)")
     arguments = parser.parse_args()
+    speed = arguments.speed or (LOAD_SPEED if arguments.command == "load" else 20)
+    if arguments.command == "load" and arguments.tasks == "containers":
+        parser.error("the load's tasks are processes, so that it is the same on every machine")
     console = Console()
     try:
-        docker = _docker(arguments.tasks, console)
+        docker = _docker("processes" if arguments.command == "load" else arguments.tasks, console)
     except DockerError as error:
         parser.error(str(error))
     try:
         if arguments.command == "demo":
-            with Lab(FOLDER, port=arguments.port, speed=arguments.speed, docker=docker) as lab:
+            with Lab(FOLDER, port=arguments.port, speed=speed, docker=docker) as lab:
                 from lab.demo import Demo  # noqa: PLC0415 - `up` needs no story
 
                 Demo(lab, FOLDER, console).run()
+        elif arguments.command == "load":
+            from lab.load.run import PROPAGATION_SECONDS, LoadRun  # noqa: PLC0415 - only here
+
+            propagation_seconds = PROPAGATION_SECONDS / speed
+            with Lab(
+                FOLDER, port=arguments.port, speed=speed, propagation_seconds=propagation_seconds
+            ) as lab:
+                rate, pushes = arguments.rate, arguments.pushes
+                LoadRun(lab, FOLDER, console, requests_per_second=rate, pushes=pushes).run()
         else:
-            with Lab(FOLDER, port=arguments.port or 4566, speed=arguments.speed, docker=docker) as lab:
+            with Lab(FOLDER, port=arguments.port or 4566, speed=speed, docker=docker) as lab:
                 for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": lab.endpoint}.items():
                     console.print(f"export {name}={value}", highlight=False)
                 host, port = lab.dns
@@ -70,7 +86,8 @@ def _docker(wanted: str | None, console: Console) -> Docker | None:
         return None
     try:
         docker = running_engine()
-        fetch(docker, PYTHON_IMAGE, console.print)
+        for image in (PYTHON_IMAGE, COMPANION_IMAGE):
+            fetch(docker, image, console.print)
     except DockerError as error:
         if wanted:
             raise

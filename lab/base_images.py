@@ -1,6 +1,7 @@
-"""The two images that others publish and we build upon: Python's, and Lambda's for `sam local invoke`.
+"""The images that others publish and we use: Python's, busybox's, and Lambda's for `sam local invoke`.
 
-Where the engine cannot pull them, stand-ins are made on this machine, with Python 3.13 from Debian 13.
+Where the engine cannot pull them, stand-ins are made on this machine, from Debian 13: its Python 3.13, its
+busybox.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from lab.docker_cli import DockerError
 from lab.docker_engine import install
+from lab.public_images import COMPANION_IMAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,6 +41,12 @@ BOOTSTRAP = """#!/bin/sh
 export PYTHONPATH=/var/task:/opt/python:/opt/python/lib/python3.13/site-packages:/var/runtime
 exec /var/lang/bin/python3.13 -m awslambdaric "$_HANDLER"
 """
+BUSYBOX_DOCKERFILE = """FROM scratch
+COPY busybox /bin/busybox
+RUN ["/bin/busybox", "--install", "/bin"]
+ENV PATH=/bin
+CMD ["sh"]
+"""
 LAMBDA_DOCKERFILE = """FROM {base}
 RUN mkdir -p /var/lang/bin /var/task /opt && ln -s /usr/bin/python3.13 /var/lang/bin/python3.13
 COPY runtime /var/runtime
@@ -51,16 +60,19 @@ ENTRYPOINT ["/var/runtime/bootstrap"]
 
 @contextmanager
 def base_images(docker: Docker, folder: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Both images are there; stand-ins are removed at the end. `folder` keeps a root file system.
+    """All images are there; stand-ins are removed at the end. `folder` keeps a root file system.
 
     Raises:
         DockerError: they can neither be pulled nor made; one line says why.
     """
-    missing = [image for image in (PYTHON_IMAGE, lambda_image()) if not _can_be_had(docker, image, say)]
+    images = (COMPANION_IMAGE, PYTHON_IMAGE, lambda_image())
+    missing = [image for image in images if not _can_be_had(docker, image, say)]
     if missing:
         root = _root_file_system(folder, say)
         say("Making stand-ins for images that cannot be pulled ...")
         docker.run("import", str(root), PYTHON_IMAGE)
+        if COMPANION_IMAGE in missing:
+            _make_busybox_image(docker, say)
         if lambda_image() in missing:
             _make_lambda_image(docker)
     try:
@@ -110,6 +122,16 @@ def _root_file_system(folder: Path, say: Callable[[str], None]) -> Path:
         excluded = [f"--exclude={path}" for path in LEFT_OUT]
         _run(["tar", "-C", root, *excluded, "-cf", str(new), "."])
     return new.rename(archive)
+
+
+def _make_busybox_image(docker: Docker, say: Callable[[str], None]) -> None:
+    """Debian's static busybox, with a link for each of its programs, as in the published image."""
+    install(["busybox"], say)
+    with tempfile.TemporaryDirectory(prefix="pushlive-busybox-") as name:
+        folder = Path(name)
+        shutil.copy(shutil.which("busybox") or "/bin/busybox", folder / "busybox")
+        (folder / "Dockerfile").write_text(BUSYBOX_DOCKERFILE)
+        docker.run("build", "--quiet", "--tag", COMPANION_IMAGE, str(folder))
 
 
 def _make_lambda_image(docker: Docker) -> None:

@@ -44,6 +44,7 @@ class ContainerProcess(asyncio.SubprocessProtocol):
         self.pid = 0
         self._rootfs = rootfs
         self._address = address
+        self._home = home
         self._log = log
         self._lines = OutputLines()
         self.stop_signal = _signal_number(settings.get("StopSignal") or "SIGTERM")
@@ -67,11 +68,15 @@ class ContainerProcess(asyncio.SubprocessProtocol):
     def on_this_machine(self, argv: Sequence[str]) -> list[str]:
         """The command line that does here what `argv` does in the container.
 
-        Python is ours, files of the image are where they were unpacked, and loopback is the task's address.
+        Python is ours, files of the image are where they were unpacked, loopback is the task's address, and
+        /tmp the container's own.
         """
         if not argv:
             raise ValueError("no command")
-        arguments = [OWN_ADDRESS.sub(self._address, argument) for argument in argv]
+        arguments = [
+            OWN_ADDRESS.sub(self._address, argument).replace("/tmp/", f"{self._home}/")  # noqa: S108 - theirs
+            for argument in argv
+        ]
         mapped = [
             str(self._inside(a)) if a.startswith("/") and self._inside(a).exists() else a for a in arguments
         ]

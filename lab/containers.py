@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from urllib3.exceptions import HTTPError
 
+from lab import public_images
 from lab.container_process import ContainerProcess
 from lab.oci import unpack
 from lab.oci_registry import RegistryError, pull_image
@@ -26,6 +27,8 @@ from lab.watchdog import Watchdog, kill_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from lab.oci import Image
 
 
 # A registry that refuses, does not answer, or sends what is no image.
@@ -45,6 +48,9 @@ class Runtime(Protocol):
 
     async def pull(self, registry_host: str, repository: str, digest: str) -> str:
         """What `start` calls the image."""
+
+    async def pull_public(self, image: str) -> str:
+        """The same for an image that others publish."""
 
     async def start(
         self,
@@ -91,23 +97,32 @@ class ProcessRuntime:
         Raises:
             CannotPullContainerError: no such image, or one that is broken.
         """
-        return str(await asyncio.to_thread(self._pull, registry_host, repository, digest))
+        return str(
+            await asyncio.to_thread(
+                self._unpack, digest, lambda: pull_image(registry_host, repository, digest)
+            )
+        )
 
-    def _pull(self, registry_host: str, repository: str, digest: str) -> Path:
+    async def pull_public(self, image: str) -> str:  # noqa: ARG002 - there is only this one
+        """The same, with a stand-in for the companion's image."""
+        stand_in = public_images.stand_in()
+        return str(await asyncio.to_thread(self._unpack, stand_in.manifest.digest, lambda: stand_in))
+
+    def _unpack(self, digest: str, pull: Callable[[], Image]) -> Path:
         folder = self._images / digest.replace(":", "-")
         if folder.is_dir():
             return folder
         self._images.mkdir(parents=True, exist_ok=True)
         new = Path(tempfile.mkdtemp(dir=self._images))
         try:
-            image = pull_image(registry_host, repository, digest)
+            image = pull()
             unpack(image, new / "rootfs")
             (new / "config.json").write_bytes(image.config.content)
             new.rename(folder)
         except BROKEN_IMAGE as error:
             shutil.rmtree(new)
             if not folder.is_dir():  # another task's pull of the same image was faster
-                raise CannotPullContainerError(f"{registry_host}/{repository}@{digest}: {error}") from error
+                raise CannotPullContainerError(f"{digest}: {error}") from error
         return folder
 
     async def start(

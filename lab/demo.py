@@ -12,8 +12,14 @@ from rich.markup import escape
 
 from lab import sam
 from lab.base_images import PYTHON_IMAGE
+from lab.load import mix
+from lab.load.answers import Answers
+from lab.load.clients import Load
+from lab.load.timeline import Timeline
 from lab.oci import HELLO_APP, build_image, hello_app_image
 from lab.oci_registry import push_image
+from lab.picture.page import page as page_of
+from lab.recording import Phase, Push, Recording, RecordState
 from lab.resolver import Resolver
 from lab.story import Story
 from lab.watch import Watch, page, until
@@ -31,7 +37,11 @@ if TYPE_CHECKING:
 
 HOST_NAME = "hello.example.com"
 PORT = 8080
-DRAIN_SECONDS = 72
+DRAIN_SECONDS = 95
+SETTLE_SECONDS = 15
+REQUESTS_PER_SECOND = 20
+REQUEST_SECONDS = 2.0
+LATE_RESOLVER_SECONDS = 5
 TTL_SECONDS = 10
 BROKEN = "raise SystemExit('broken on purpose')"
 
@@ -45,6 +55,7 @@ class Demo:
         self._console = console
         self._story = Story(console, folder)
         self._watch = Watch(lab, HOST_NAME, PORT)
+        self._pushes: list[Push] = []
 
     def run(self) -> None:
         """Tell it all; then the table and the file."""
@@ -58,14 +69,20 @@ class Demo:
         zone = route53.create_hosted_zone(Name="example.com", CallerReference=str(time.time()))
         self._zone = zone["HostedZone"]["Id"]
         self.deploy_the_stack()
-        with self._watch:
+        self._timeline = Timeline(self._lab, self._cluster, PORT)
+        began_at = time.time()
+        with self._watch, self._timeline:
             self.push("2. The first push starts the service", "1")
-            self.push("3. Another version is pushed", "2")
-            self.push_a_broken_image()
-            self.kill_a_task()
-            self.lose_an_event()
+            with Answers(self._visitors()) as answers:
+                self.push("3. Another version is pushed", "2")
+                self.push_a_broken_image()
+                self.kill_a_task()
+                self.lose_an_event()
+            recording = self._recording(began_at, answers)
         self.delete_the_stack()
         self._story.end(self._lab.speed)
+        (self._folder / "demo.html").write_text(page_of([recording]))
+        self._console.print(f"As a picture: {self._folder / 'demo.html'}")
 
     def deploy_the_stack(self) -> None:
         """The real sam build and sam deploy; the service waits, at no cost, for the first push."""
@@ -77,6 +94,7 @@ class Demo:
                 "HostedZoneId": self._zone.rpartition("/")[2],
                 "HostName": HOST_NAME,
                 "DrainSeconds": str(math.ceil(DRAIN_SECONDS / self._lab.speed)),
+                "SettleSeconds": str(math.ceil(SETTLE_SECONDS / self._lab.speed)),
                 "TtlSeconds": str(math.ceil(TTL_SECONDS / self._lab.speed)),
             }
             outputs = sam.deploy(self._lab, self._folder / "build", parameters, self._story.progress)
@@ -153,6 +171,31 @@ class Demo:
             assert not left, f"left behind: {left}"  # noqa: S101 - what this step promises
         self._story.say("no record, no ownership record, no image, no task, no cluster, no function is left")
 
+    # what the picture is made of
+
+    def _visitors(self) -> Load:
+        hold_seconds = LATE_RESOLVER_SECONDS / self._lab.speed
+        clients = mix.clients([HOST_NAME], requests_per_second=REQUESTS_PER_SECOND, hold_seconds=hold_seconds)
+        return Load(self._lab.dns, REQUEST_SECONDS, clients)
+
+    def _recording(self, began_at: float, answers: Answers) -> Recording:
+        return Recording(
+            title="pushlive",
+            host_name=HOST_NAME,
+            speed=self._lab.speed,
+            began_at=began_at,
+            ended_at=time.time(),
+            phases=[
+                Phase(step.title.partition(". ")[2], step.started, step.started + step.seconds)
+                for step in self._story.steps[1:]
+            ],
+            pushes=self._pushes,
+            deployments=self._timeline.deployments(self._service),
+            tasks=self._timeline.tasks(self._service),
+            records=[RecordState(at, tuple(sorted(held))) for at, held in self._watch.records],
+            requests=sorted(answers.requests[HOST_NAME], key=lambda each: each.at),
+        )
+
     # what the steps are made of
 
     def _push(self, version: str, *, broken: bool = False) -> float:
@@ -162,7 +205,10 @@ class Demo:
         else:
             image = _broken_image() if broken else hello_app_image(version)
             digest = push_image(self._registry, self._repository, self._tag, image)
+        label = "broken" if broken else version
+        self._timeline.versions[digest] = label
         accepted_at = until(lambda: self._lab.delivery.pushed_at(digest), "the registry to accept the push")
+        self._pushes.append(Push(accepted_at, label, digest))
         self._story.say(f"pushed version {version} as {self._tag}, [dim]{digest[:19]}…[/]")
         return accepted_at
 

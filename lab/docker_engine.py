@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 
 START_SECONDS = 30
 END_SECONDS = 30
-PACKAGES = {"dockerd": "docker.io", "debootstrap": "debootstrap", "skopeo": "skopeo", "ip": "iproute2"}
+PACKAGES = {
+    "dockerd": "docker.io",
+    "debootstrap": "debootstrap",
+    "skopeo": "skopeo",
+    "ip": "iproute2",
+    "busybox": "busybox-static",
+    "chromium": "chromium",
+}
 SYSTEM_PATH = "/usr/sbin"  # Debian's dockerd and debootstrap lie there; it is not on everybody's PATH
 BRIDGE = Path("/sys/class/net/docker0")
 BRIDGE_ADDRESS = "198.19.255.1/24"  # RFC 2544's range for measurements: in nobody's way

@@ -85,6 +85,19 @@ class DockerRuntime:
         self._pulled.add(reference)
         return reference
 
+    async def pull_public(self, image: str) -> str:
+        """The same for an image that others publish; it stays in the engine.
+
+        Raises:
+            CannotPullContainerError: it is neither there nor to be had.
+        """
+        try:
+            if not await self._docker.run_async("image", "ls", "--quiet", image):
+                await self._docker.run_async("pull", "--quiet", image)
+        except DockerError as error:
+            raise CannotPullContainerError(str(error)) from error
+        return image
+
     async def start(
         self,
         task_id: str,

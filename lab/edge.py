@@ -3,6 +3,7 @@
 - the ECS API, and the tasks' metadata endpoint, are answered by our model of the service scheduler;
 - DescribeNetworkInterfaces tells the tasks' interfaces and public addresses;
 - a manifest that comes to the registry becomes an event, as do PutImage and BatchDeleteImage;
+- a request that changes record sets is told to those who propagate them;
 - DescribeImages of a tag that is not there is an error, as ECR's is;
 - DeleteStack answers when the stack is gone: SAM CLI looks at once, and then only after 30 seconds.
 """
@@ -50,9 +51,15 @@ class Edge:
     """An ASGI application around another one."""
 
     def __init__(
-        self, inner: Application, ecs: LiveEcs, on_image: OnImage, admitted: Sequence[IPv4Network]
+        self,
+        inner: Application,
+        ecs: LiveEcs,
+        on_image: OnImage,
+        admitted: Sequence[IPv4Network],
+        on_names: Callable[[], None] = lambda: None,
     ) -> None:
         self._inner = inner
+        self._on_names = on_names
         self._admitted = admitted
         self._ecs = ecs
         self._on_image = on_image
@@ -89,6 +96,9 @@ class Edge:
             await self._answer_ec2(scope, receive, send)
         elif b"/cloudformation/aws4_request" in scope_of_signature:
             await self._answer_cloudformation(scope, receive, send)
+        elif b"/route53/aws4_request" in scope_of_signature and scope["method"] != "GET":
+            await self._inner(scope, receive, send)
+            self._on_names()
         else:
             await self._inner(scope, receive, send)
 

@@ -11,6 +11,7 @@ import os
 import socket
 import threading
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -33,6 +34,7 @@ from lab.docker_runtime import DockerRuntime, Network
 from lab.ecs.timings import Timings
 from lab.edge import Edge
 from lab.live_ecs import LabWorld, LiveEcs
+from lab.propagation import Propagation
 from lab.task_logs import TaskLogs
 from lab.zones import RecordSets
 
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from lab.containers import Runtime
+    from lab.dns import Records
     from lab.docker_cli import Docker
 
 T = TypeVar("T")
@@ -56,7 +59,7 @@ class Lab:
 
     `speed` is how many times faster than AWS its time passes: the 40 s until a task counts, stop
     time-outs, retries and schedules. `folder` keeps images between runs. With `docker` tasks are
-    containers, otherwise processes.
+    containers, otherwise processes. Names show a change `propagation_seconds` (of this machine's time) later.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Lab:
         port: int = 0,
         speed: float = 20,
         docker: Docker | None = None,
+        propagation_seconds: float = 0,
     ) -> None:
         self.speed = speed
         self.port = port or _free_port()
@@ -73,6 +77,7 @@ class Lab:
         self.docker = docker
         self.network: Network | None = None
         """Where tasks and other containers reach the lab, at its gateway; None where tasks are processes."""
+        self._propagation_seconds = propagation_seconds
         self._folder = folder.resolve()
         self._stack = ExitStack()
         self._clients: dict[str, Any] = {}
@@ -102,7 +107,9 @@ class Lab:
         application = ministack.application()
         ministack.name_repositories_after(f"{HOST}:{self.port}")
         ministack.leave_schedules_to_us()
-        timings = Timings().scaled(1 / self.speed)
+        timings = replace(
+            Timings().scaled(1 / self.speed), least_probe_interval_seconds=0.5, least_probe_timeout_seconds=3
+        )
         with ExitStack() as stack:
             stack.callback(os.environ.update, environment)
             stack.callback(os.environ.clear)
@@ -130,7 +137,17 @@ class Lab:
             )
             resources = EcsResources(self.ecs.call, SECONDS_TO_STABLE / self.speed)
             ministack.provision(resources.handlers())
-            self._serve(Edge(application, self.ecs, self.delivery.image_action, self._admitted()), stack)
+            self.names = Propagation(RecordSets(self.client("route53")), self._propagation_seconds)
+            self._serve(
+                Edge(
+                    application,
+                    self.ecs,
+                    self.delivery.image_action,
+                    self._admitted(),
+                    on_names=self.names.changed,
+                ),
+                stack,
+            )
             self._run_schedules(stack)
             stack.callback(self.delivery.close)
             self._answer_dns(stack)
@@ -216,12 +233,23 @@ class Lab:
     def _answer_dns(self, stack: ExitStack) -> None:
         """Serve DNS from a loop of its own: it asks Route 53, so it waits for the other one."""
         loop = _running_loop("dns", stack)
-        server = DnsServer(RecordSets(self.client("route53")))
+        server = DnsServer(self._records(stack))
         asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(START_SECONDS)
         stack.callback(
             lambda: asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), loop).result(10)
         )
         self.dns = server.address
+
+    def _records(self, stack: ExitStack) -> Callable[[], Records]:
+        """Return what the name server answers: the record sets of now, or with a delay those of before."""
+        if not self._propagation_seconds:
+            return RecordSets(self.client("route53"))
+        self.names.look()
+        thread = threading.Thread(target=self.names.follow, name="propagation", daemon=True)
+        thread.start()
+        stack.callback(thread.join, 10)
+        stack.callback(self.names.close)
+        return self.names
 
     def _await(self, awaitable: Any) -> Any:  # noqa: ANN401 - of whatever it returns
         return asyncio.run_coroutine_threadsafe(awaitable, self._loop).result(START_SECONDS)

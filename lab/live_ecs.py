@@ -9,6 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from lab import public_images
 from lab.containers import CannotPullContainerError, CannotStartContainerError
 from lab.ecs.api import EcsApi
 from lab.ecs.model import EcsModel
@@ -49,6 +50,8 @@ class LabWorld:
 
     def resolve_image(self, image: str) -> str | None:
         """Return the digest that a reference names now, or None if there is no such image."""
+        if public := public_images.digest_of(image):
+            return public
         repository, reference = split_image(image)
         return self._manifest_digest(repository, reference)
 
@@ -137,6 +140,10 @@ class LiveEcs:
                         "TaskARN": task.arn,
                         "Family": family,
                         "Revision": revision,
+                        "Containers": [
+                            {"Name": name, "KnownStatus": container.last_status}
+                            for name, container in task.containers.items()
+                        ],
                     }
         return None
 
@@ -189,7 +196,10 @@ class LiveEcs:
     async def _pull(self, command: PullImage, key: tuple[str, str]) -> None:
         repository, _ = split_image(command.image)
         try:
-            self._images[key] = await self._runtime.pull(self._registry, repository, command.digest)
+            if public_images.digest_of(command.image):
+                self._images[key] = await self._runtime.pull_public(command.image)
+            else:
+                self._images[key] = await self._runtime.pull(self._registry, repository, command.digest)
         except CannotPullContainerError as error:
             self._observe(self._model.pull_failed, *key, f"CannotPullContainerError: {error}")
         else:

@@ -1,4 +1,4 @@
-"""A caching resolver, as the clients of a service use it: an answer is kept for its TTL, and not longer."""
+"""A caching resolver, as the clients of a service use it: an answer is kept for its TTL."""
 
 from __future__ import annotations
 
@@ -26,12 +26,20 @@ class ResolutionError(OSError):
 class Resolver:
     """Addresses of names, from a name server or from the cache. It blocks: use it in a thread.
 
-    A missing name is remembered too, for as long as its zone's SOA says (RFC 2308).
+    A missing name is remembered too, for as long as its zone's SOA says (RFC 2308). `hold_seconds` is for
+    resolvers that keep an answer beyond its TTL, as some do.
     """
 
-    def __init__(self, server: tuple[str, int], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        server: tuple[str, int],
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        hold_seconds: float = 0,
+    ) -> None:
         self._server = server
         self._clock = clock
+        self._hold_seconds = hold_seconds
         self._cache: dict[str, tuple[float, list[str]]] = {}
 
     def resolve(self, name: str) -> list[str]:
@@ -40,13 +48,17 @@ class Resolver:
         Raises:
             ResolutionError: nobody answers, or with an error. Nothing is remembered of that.
         """
-        name = name.rstrip(".").lower()
-        until, addresses = self._cache.get(name, (0.0, []))
-        if self._clock() >= until:
+        addresses = self.remembered(name)
+        if addresses is None:
             asked_at = self._clock()
-            addresses, ttl_seconds = self._ask(name)
-            self._cache[name] = (asked_at + ttl_seconds, addresses)
+            addresses, ttl_seconds = self._ask(_key(name))
+            self._cache[_key(name)] = (asked_at + ttl_seconds + self._hold_seconds, addresses)
         return list(addresses)
+
+    def remembered(self, name: str) -> list[str] | None:
+        """The answer that is still good, without asking anybody; None if there is none."""
+        until, addresses = self._cache.get(_key(name), (0.0, []))
+        return list(addresses) if self._clock() < until else None
 
     def _ask(self, name: str) -> tuple[list[str], int]:
         query = DNSRecord(DNSHeader(id=secrets.randbelow(2**16), rd=1), q=DNSQuestion(name, QTYPE.A))
@@ -92,6 +104,10 @@ class Resolver:
         if reply is None:
             raise ResolutionError(f"{query.q.qname}: an answer to something else")
         return reply
+
+
+def _key(name: str) -> str:
+    return name.rstrip(".").lower()
 
 
 def _parse(content: bytes, query: DNSRecord) -> DNSRecord | None:

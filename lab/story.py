@@ -33,11 +33,11 @@ class Step:
 class Story:
     """The steps so far, what is said about them, and the tools' own words in a file."""
 
-    def __init__(self, console: Console, folder: Path) -> None:
+    def __init__(self, console: Console, folder: Path, log_name: str = "demo.log") -> None:
         self.steps: list[Step] = []
         self._console = console
         self._folder = folder
-        self._log = (folder / "demo.log").open("w")
+        self._log = (folder / log_name).open("w")
         self._status = console.status("")
 
     @contextmanager
@@ -56,6 +56,10 @@ class Story:
     def progress(self, line: str) -> None:
         """Show a line of a tool's output, for a moment, and keep it in the file."""
         self._log.write(line + "\n")
+        self.show(line)
+
+    def show(self, line: str) -> None:
+        """Show a line for a moment."""
         self._status.update(f"[dim]{escape(line[:100])}[/]")
 
     def say(self, text: str) -> None:
@@ -81,6 +85,10 @@ class Story:
         path = self._folder / "demo.json"
         path.write_text(json.dumps(story, indent=2, ensure_ascii=False) + "\n")
         self._console.print(f"The same as JSON: {path}; what the tools said: {self._log.name}")
+        self.close()
+
+    def close(self) -> None:
+        """Close the file of the tools' words."""
         self._log.close()
 
     def _table(self) -> Table:

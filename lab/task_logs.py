@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from lab.ecs.state import Task
 
-AT_ONCE = 100
+AT_ONCE = 1000
+# Docker's driver gathers lines for five seconds: a call for each would keep the lab busy with logs.
+GATHER_SECONDS = 0.5
 END: tuple[str, str, dict[str, Any]] = ("", "", {})
 
 
@@ -25,6 +27,7 @@ class TaskLogs:
         self._client = client
         self._lines: queue.Queue[tuple[str, str, dict[str, Any]]] = queue.Queue()
         self._streams: set[tuple[str, str]] = set()
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._send_all, name="awslogs", daemon=True)
         self._thread.start()
 
@@ -41,12 +44,14 @@ class TaskLogs:
 
     def close(self) -> None:
         """Send what is left, then end."""
+        self._closing.set()
         self._lines.put(END)
         self._thread.join(timeout=5)
 
     def _send_all(self) -> None:
         while (first := self._lines.get()) is not END:
             batches: dict[tuple[str, str], list[dict[str, Any]]] = {first[:2]: [first[2]]}
+            self._closing.wait(GATHER_SECONDS)
             for _ in range(AT_ONCE):
                 try:
                     group, stream, event = self._lines.get_nowait()

@@ -35,6 +35,7 @@ class DeployedStack:
             "HostedZoneId": self.zone_id,
             "HostName": HOST_NAME,
             "DrainSeconds": "1",
+            "SettleSeconds": "1",
             "TtlSeconds": "1",
         }
         self.outputs: dict[str, str] = {}

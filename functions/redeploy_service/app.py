@@ -22,7 +22,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pushlive import aws, claims, ecr, ecs, events
 from pushlive.config import ConfigError, Settings
-from pushlive.redeploy_plan import Action, Decision, Image, Service, deployable_from, opt_out, plan_deployment
+from pushlive.redeploy_plan import (
+    Action,
+    Decision,
+    Image,
+    Service,
+    ServiceDeployment,
+    deployable_from,
+    opt_out,
+    plan_deployment,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,7 +163,7 @@ class Redeployment:
         cluster = self.settings.cluster_arn
         definition = ecs.task_definition(self.ecs_client, found.task_definition_arn)
         images = tuple(image for reference in service.image_references if (image := self._image(reference)))
-        deployments = ecs.deployments(self.ecs_client, cluster, found.service_name, definition)
+        deployments = self._deployments(found.service_name, definition)
         running = ecs.running_digests(
             ecs.tasks(self.ecs_client, cluster, found.service_name), definition, found.newest_deployment_id
         )
@@ -162,7 +171,7 @@ class Redeployment:
             # Read after the deployments: whoever has started it since is seen here, or claims as we would.
             found = self._again(found)
             if found.desired_count > 0:  # by a run or a person, perhaps after the deployments were read
-                deployments = ecs.deployments(self.ecs_client, cluster, found.service_name, definition)
+                deployments = self._deployments(found.service_name, definition)
         return replace(
             service,
             desired_count=found.desired_count,
@@ -170,6 +179,14 @@ class Redeployment:
             deployments=deployments,
             running_digests=running,
             running_count=found.running_count,
+        )
+
+    def _deployments(
+        self, service_name: str, definition: ecs.TaskDefinition
+    ) -> tuple[ServiceDeployment, ...]:
+        settings = self.settings
+        return ecs.deployments(
+            self.ecs_client, settings.cluster_arn, service_name, definition, settings.registry
         )
 
     def _image(self, reference: str) -> Image | None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
@@ -39,6 +40,9 @@ LOOK_AGAIN_SECONDS = 1.0
 # While a task is silent the pauses double up to this: several runs wait at once, and Route 53 takes few
 # requests a second from the whole account (developer guide, "Quotas").
 LONGEST_PAUSE_SECONDS = 8.0
+# While every port answers and only a health check is awaited: ECS tells nobody when it passes
+# (containers-roadmap 1019), and stops the old task at once.
+HEALTH_PAUSE_SECONDS = 2.0
 # Left of the function's time-out when the last look begins: its calls and probes must end in time.
 LAST_LOOK_SECONDS = 15.0
 # Of two runs at the same time only one can lose, so a run that loses this often has met something else.
@@ -71,6 +75,7 @@ class RecordUpdate:
     deadline: float
     """When to stop looking again, in seconds of the clock `now`."""
     now: Callable[[], float] = time.monotonic
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], None] = time.sleep
     answering: Callable[[Iterable[str], int], frozenset[str]] = probe.answering
     silent_ports: dict[str, int] = field(default_factory=dict)
@@ -137,8 +142,9 @@ class RecordUpdate:
             if not (wait or changed) or self.settings.dry_run or self.now() >= self.deadline:
                 return
             if wait:
-                self._wait_for_an_answer(pause_seconds)
-                pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
+                longest = LONGEST_PAUSE_SECONDS if self.silent_ports else HEALTH_PAUSE_SECONDS
+                self._wait_for_an_answer(min(pause_seconds, longest))
+                pause_seconds = min(2 * pause_seconds, longest)
 
     def _wait_for_an_answer(self, seconds: float) -> None:
         """Sleep for so long, or until a silent port answers: asking it each second costs no call to AWS."""
@@ -152,7 +158,7 @@ class RecordUpdate:
                     return
 
     def _look(self, service_name: str, name: str) -> tuple[Decision, int]:
-        """Read, plan and apply once; return the decision and how many running tasks do not answer yet.
+        """Read, plan and apply once; return the decision and how many running tasks are not ready yet.
 
         The record is read before the tasks. A later write replaces only the record that was read
         (see `route53`), so no run can put back tasks that are older than the record.
@@ -162,7 +168,7 @@ class RecordUpdate:
         decision = plan_record(service, record, self.settings.ttl_seconds)
         if not self.settings.dry_run:
             self._apply(decision, service, record)
-        return decision, sum(task.runs and not task.is_candidate for task in service.tasks)
+        return decision, sum(task.runs and not (task.is_candidate and task.settled) for task in service.tasks)
 
     # read
 
@@ -202,10 +208,11 @@ class RecordUpdate:
                 last_status=one.last_status,
                 desired_status=one.desired_status,
                 public_ip=public_ips.get(one.eni_id or ""),
-                healthy=one.health_status == "HEALTHY" or not definition.has_health_check,
+                healthy=self._is_healthy(one, definition),
+                settled=self._is_settled(one),
             )
             tasks.append(task)
-            if task.runs and task.healthy and definition.port is not None:
+            if task.runs and definition.port is not None:
                 ports[task.public_ip or ""] = definition.port
             if task.last_status == "RUNNING" and not task.public_ip:
                 logger.warning(
@@ -225,6 +232,21 @@ class RecordUpdate:
             replace(task, answers=task.public_ip in answering or task.public_ip not in ports)
             for task in tasks
         )
+
+    def _is_healthy(self, task: ecs.Task, definition: ecs.TaskDefinition) -> bool:
+        """Whether nothing speaks against sending clients to the task, if its port answers.
+
+        A companion's check, which lets ECS wait until clients have moved, must not keep them from moving.
+        """
+        waits = definition.port_has_health_check or not self.settings.probe or definition.port is None
+        if definition.has_health_check and waits:
+            return task.health_status == "HEALTHY"
+        return task.health_status != "UNHEALTHY"
+
+    def _is_settled(self, task: ecs.Task) -> bool:
+        if task.started_at is None:
+            return False
+        return self.clock() >= task.started_at + timedelta(seconds=self.settings.settle_seconds)
 
     # apply
 

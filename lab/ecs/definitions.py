@@ -69,8 +69,8 @@ def _parse(container: Json, timings: Timings) -> ContainerDefinition:
     if "healthCheck" in container and container["healthCheck"].get("command") != ["NONE"]:
         given = container["healthCheck"]
         check = HealthCheck(
-            given["interval"] * second,
-            given["timeout"] * second,
+            max(given["interval"] * second, timings.least_probe_interval_seconds),
+            max(given["timeout"] * second, timings.least_probe_timeout_seconds),
             given["retries"],
             given.get("startPeriod", 0) * second,
         )

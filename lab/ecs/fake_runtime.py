@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from lab.ecs.world import Command
 
 
+COMPANION_LOOK_SECONDS = 1  # template.yaml: how often it asks whether the app has ended
+
+
 @dataclass(frozen=True, slots=True)
 class Behaviour:
     """What an image does when it runs. None means never."""
@@ -37,8 +40,9 @@ class Behaviour:
     healthy_after_seconds: float | None = 0  # what its health check answers; None: fails always
     unhealthy_after_seconds: float | None = None
     probe_seconds: float | None = 0.1  # None: the health check hangs
-    watches: str | None = None  # a companion: healthy while this container of its task listens,
-    # and after SIGTERM it ends as soon as that one no longer does
+    watches: str | None = None  # a companion: healthy when this container of its task has listened for
+    ready_after_seconds: float = 0  # so long; it ends when that one has ended, after SIGTERM as soon as
+    # it no longer listens
 
 
 @dataclass(slots=True)
@@ -166,7 +170,9 @@ class FakeRuntime:
 
         def answer(now: float) -> None:
             if behaviour.watches is not None:
-                ok = self.listens(arn, behaviour.watches, now)
+                ok = self.listens(arn, behaviour.watches, now) and self.listens(
+                    arn, behaviour.watches, now - behaviour.ready_after_seconds
+                )
             else:
                 age = now - running.started_at
                 ok = behaviour.healthy_after_seconds is not None and age >= behaviour.healthy_after_seconds
@@ -198,5 +204,12 @@ class FakeRuntime:
         running.over = True
         self.model.container_exited(arn, name, exit_code, now)
         for other_name, other in self._running[arn].items():
-            if other.behaviour.watches == name and other.signalled_at is not None:
-                self._exit(arn, other_name, other.behaviour.exit_code, now)
+            if other.behaviour.watches == name:
+                self._let_companion_end(arn, other_name, other, now)
+
+    def _let_companion_end(self, arn: str, name: str, companion: _Running, now: float) -> None:
+        """Its watched container has ended: after SIGTERM that is what it waited for, else it is a failure."""
+        if companion.signalled_at is not None:
+            self._exit(arn, name, 0, now)
+        else:
+            self._later(now + COMPANION_LOOK_SECONDS, lambda at: self._exit(arn, name, 1, at))

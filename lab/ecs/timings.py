@@ -43,6 +43,9 @@ class Timings:
 
     # What one second written in a task definition or service (stopTimeout, interval, …) lasts.
     declared_second: float = 1
+    # A health check is a process of this machine, which gets no faster when the time does.
+    least_probe_interval_seconds: float = 0
+    least_probe_timeout_seconds: float = 0
 
     def scaled(self, factor: float) -> "Timings":
         """The same timings with every duration multiplied by `factor`."""

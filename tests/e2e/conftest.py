@@ -72,7 +72,7 @@ class Typed(DeployedStack):
         until(lambda: self.is_steady(1), f"the end of the deployment of version {version}")
 
     def stopped(self) -> list[dict[str, object]]:
-        """The containers of the tasks that ended, the newest last."""
+        """The application's containers of the tasks that ended, the newest last."""
         cluster = self.outputs["ClusterName"]
         arns = self.ecs.list_tasks(cluster=cluster, desiredStatus="STOPPED")["taskArns"]
         if not arns:
@@ -83,6 +83,7 @@ class Typed(DeployedStack):
             {"stoppedReason": task["stoppedReason"], **container}
             for task in sorted(ended, key=lambda task: task["stoppedAt"])
             for container in task["containers"]
+            if container["name"] == "app"
         ]
 
     def log_lines(self) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.watch import Watch, accepts, until
+from lab.watch import Watch, until
 from tests.deployed_stack import HOST_NAME
 
 if TYPE_CHECKING:
@@ -81,25 +81,17 @@ def test_an_image_that_listens_late_is_published_when_it_listens(good: Typed, wa
     assert failed(watch) == []
 
 
-def test_an_image_that_never_listens_is_published_only_when_nothing_else_is_left(
-    good: Typed, watch: Watch
-) -> None:
-    before = newest_record(watch)
+def test_an_image_that_never_listens_is_rolled_back_and_no_visitor_notices(good: Typed, watch: Watch) -> None:
+    good_digest = running_digest(good)
     push(good, "never_listens")
-    until(lambda: newest_record(watch) != before, "the record to leave the old task's address")
-    # ECS knows no readiness without a health check: for it all is well.
-    until(lambda: good.is_steady(1), "the deployment's end")
-    [address] = newest_record(watch)
-    assert address in live_addresses(good), "an address of nobody's, or of a stranger"
-    assert not accepts(address, PORT)
+    until(lambda: rolled_back(good), "the rollback", seconds=180)  # three times 330 s of AWS's
+    until(lambda: good.is_steady(1), "the end of the rollback")
+    assert running_digest(good) == good_digest
+    reasons = {str(container["stoppedReason"]) for container in good.stopped()}
+    assert any("failed container health checks" in reason for reason in reasons), reasons
     assert "running, but not listening" in good.log_lines()
-    moved_at = watch.records[-1][0]
-    until(lambda: failed(watch, since=moved_at), "a visitor to find that nobody listens")
-    good.deploys("after-never-listens")
-    until(lambda: "version after-never-listens" in (watch.visits[-1][1] or ""), "the visitor to read again")
-    # A run's log comes when the run is over, and these looked again and again for the task to listen.
-    reasons = ("0 tasks of the newest deployment answer and 1 older ones", "may be a stranger's")
-    until(lambda: all(said(good, reason) for reason in reasons), "both reasons in the log", seconds=90)
+    assert "this image failed" in good.run_schedule("RedeployService")
+    assert failed(watch) == []
 
 
 def test_an_image_that_ignores_sigterm_is_killed_after_the_stop_timeout(good: Typed, watch: Watch) -> None:
@@ -110,7 +102,7 @@ def test_an_image_that_ignores_sigterm_is_killed_after_the_stop_timeout(good: Ty
     assert failed(watch) == [], "it served until its end, and the record had long moved on"
 
 
-def test_an_image_that_dies_on_sigterm_at_once_is_left_by_the_record_before(
+def test_an_image_that_dies_on_sigterm_at_once_is_replaced_and_no_visitor_notices(
     good: Typed, watch: Watch
 ) -> None:
     push(good, "dies_on_sigterm")
@@ -119,11 +111,8 @@ def test_an_image_that_dies_on_sigterm_at_once_is_left_by_the_record_before(
     good.deploys("after-dies-on-sigterm")
     until(lambda: good.stopped()[-1].get("exitCode") == 143, "the exit code of its own end")
     assert old not in newest_record(watch)
-    held = [at for at, addresses in watch.records if old in addresses]
-    moved_at = next(at for at, _ in watch.records if at > held[-1])
     until(lambda: "version after-dies-on-sigterm" in (watch.visits[-1][1] or ""), "the visitor to follow")
-    # A resolver may have asked just before the record moved: one TTL later nobody comes to the old address.
-    assert failed(watch, since=moved_at + float(good.parameters["TtlSeconds"])) == []
+    assert failed(watch) == []
 
 
 def test_an_image_whose_tag_is_deleted_after_the_push_goes_on_running(good: Typed, watch: Watch) -> None:
@@ -144,10 +133,6 @@ def says_hello(live: Typed) -> bool:
         return live.page().startswith("Hello, World!")
     except OSError:
         return False
-
-
-def said(live: Typed, reason: str) -> bool:
-    return any(reason in str(line["reason"]) for line in live.log_of("UpdateRecord"))
 
 
 def live_addresses(live: Typed) -> set[str]:

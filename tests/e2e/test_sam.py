@@ -49,7 +49,7 @@ def test_a_health_check_of_an_edited_template_runs_in_the_container(live: Typed)
     assert built.count(stop_timeout) == 1
     edited = live.build_folder / "edited.yaml"  # beside the artefacts that it names
     edited.write_text(built.replace(f"        {stop_timeout}", f"        {stop_timeout}{HEALTH_CHECK}"))
-    live.deploy(template=edited)
+    live.deploy(template=edited, Companion="false")  # its check would be the only one that counts
     until(lambda: live.is_steady(1), "the deployment's end")
     assert running_task(live)["healthStatus"] == "HEALTHY"
     live.deploys("healthy")

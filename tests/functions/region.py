@@ -134,6 +134,7 @@ class Region:
         port: int = PORT,
         health_check: bool = False,
         first: str = "app",
+        last: Json | None = None,
         **first_container: Any,
     ) -> str:
         """A new revision of a task definition: a container for each image, the port on the first."""
@@ -145,6 +146,7 @@ class Region:
             for number, image in enumerate(images)
         ]
         containers[0] |= {"portMappings": [{"containerPort": port}], **first_container}
+        containers[-1] |= last or {}
         if health_check:
             containers[0]["healthCheck"] = {"command": ["CMD", "true"], "interval": 5, "retries": 2}
         arn: str = self.ecs.register_task_definition(
@@ -318,6 +320,7 @@ class Region:
                 self.wire.client("route53"),
                 deadline=self.now + seconds,
                 now=lambda: self.now,
+                clock=self.datetime,
                 sleep=self.wait,
                 answering=self._answering,
             ).run(event or self.schedule())

@@ -511,6 +511,33 @@ def test_a_new_service_waits_at_0_and_the_first_push_starts_it_with_its_tags_cou
     ]
 
 
+def test_what_others_publish_does_not_mean_that_a_service_ran(region: Region, log: Log) -> None:
+    """ECS resolves the companion's image also while the app has none."""
+    companion = "public.ecr.aws/docker/library/busybox:1.37"
+    region.create_service(images=["app:latest", companion], count="2")
+    region.wait(5)
+    region.redeploy()
+    assert log.messages(ecs_service="app") == ["hold", "leave"]
+    push = region.push("1")
+    region.redeploy(push)
+    region.wait(300)
+    assert region.running_digests() == {digest(push)}
+    assert len(region.tasks()) == 2
+    region.redeploy()
+    assert "already live" in log.reasons(ecs_service="app")
+
+
+def test_a_companion_that_comes_later_does_not_make_a_service_new(region: Region, log: Log) -> None:
+    running(region)
+    region.scale(0)
+    region.wait(300)
+    region.update_service(taskDefinition=region.register("app", ["app:latest", "public.ecr.aws/x/busybox:1"]))
+    region.wait(300)
+    region.redeploy(region.push("2"))
+    assert region.service()["desiredCount"] == 0
+    assert "scaled to 0" in log.reasons(ecs_service="app")
+
+
 def test_a_new_service_whose_repository_is_not_there_yet_waits_too(region: Region, log: Log) -> None:
     region.create_service()
     region.redeploy()

@@ -15,7 +15,15 @@ from pushlive import aws
 from pushlive.config import ConfigError
 from pushlive.events import EventError
 from pushlive.route53 import RecordChangedMeanwhileError
-from tests.functions.region import CALM_SECONDS, CLUSTER_ARN, HOST_NAME, PORT, REGISTRY, service_arn
+from tests.functions.region import (
+    CALM_SECONDS,
+    CLUSTER_ARN,
+    HOST_NAME,
+    PORT,
+    REGISTRY,
+    digest_of,
+    service_arn,
+)
 from tests.functions.wire import Fault
 
 if TYPE_CHECKING:
@@ -523,9 +531,80 @@ def test_a_task_is_published_only_when_its_health_check_says_so(region: Region) 
     region.wait_until(lambda: bool(region.tasks()))
     assert region.tasks()[0]["healthStatus"] == "UNKNOWN"
     region.update_record()
-    assert (region.addresses(), region.probed) == (None, [])
+    assert region.addresses() is None
     region.update_record(region.task_event("RUNNING"))
     assert region.tasks()[0]["healthStatus"] == "HEALTHY"
+    assert region.addresses() == region.public_ips()
+
+
+def test_a_task_whose_port_has_begun_to_answer_is_looked_at_soon_for_its_health(region: Region) -> None:
+    """ECS stops the old task as soon as the new one is HEALTHY, and tells nobody of it before."""
+    region.push("1", behaviour=Behaviour(listens_after_seconds=24, healthy_after_seconds=24))
+    region.create_service(host_name=HOST_NAME, health_check=True)
+    region.wait_until(lambda: bool(region.tasks()))
+    began = region.now
+    region.update_record(region.task_event("RUNNING"))
+    assert region.addresses() == region.public_ips()
+    # Its health is asked for every 5 s. A silent port is looked at again after 1, 3, 7, 15, 23, 31 s.
+    assert region.now - began <= 25.1 + 2, "seconds"
+
+
+COMPANION = "public.ecr.aws/docker/library/busybox:1.37"
+
+
+def with_companion(region: Region, behaviour: Behaviour) -> None:
+    """The service `app` with template.yaml's companion, HEALTHY when the app has listened for 95 s."""
+    region.push("1", behaviour=behaviour)
+    region.behaviours[digest_of(COMPANION)] = Behaviour(watches="app", ready_after_seconds=95)
+    check = {"command": ["CMD-SHELL", "test"], "interval": 5, "retries": 6, "startPeriod": 300}
+    images = ["app:latest", COMPANION]
+    region.create_service(images=images, host_name=HOST_NAME, last={"healthCheck": check}, essential=False)
+    region.wait_until(lambda: bool(region.tasks()))
+
+
+def test_clients_move_as_soon_as_the_port_answers_while_the_companion_lets_ecs_wait(region: Region) -> None:
+    with_companion(region, Behaviour())
+    region.update_record(region.task_event("RUNNING"))
+    assert region.tasks()[0]["healthStatus"] == "UNKNOWN"
+    assert region.addresses() == region.public_ips()
+
+
+def test_where_the_port_must_not_be_asked_the_companion_says_when_it_is_ready(region: Region) -> None:
+    with_companion(region, Behaviour())
+    region.update_record(region.task_event("RUNNING"), PROBE="false")
+    assert region.addresses() is None
+    region.wait(100)
+    region.update_record(PROBE="false")
+    assert region.tasks()[0]["healthStatus"] == "HEALTHY"
+    assert region.addresses() == region.public_ips()
+
+
+def test_clients_stay_with_the_old_task_until_the_new_one_has_run_for_a_while(region: Region) -> None:
+    published(region)
+    old = region.addresses()
+    deploy(region, "2")
+    begun = region.now
+    region.update_record(region.task_event("RUNNING"), seconds=5, SETTLE_SECONDS="15")
+    assert region.addresses() == old
+    region.update_record(region.task_event("RUNNING"), SETTLE_SECONDS="15")
+    assert region.addresses() is not None
+    assert region.addresses() != old
+    assert 15 <= region.now - begun <= 15 + 2, "seconds"
+
+
+def test_an_image_that_listens_for_a_moment_and_ends_never_gets_a_client(region: Region) -> None:
+    published(region)
+    old = region.addresses()
+    deploy(region, "2", Behaviour(exits_after_seconds=4, exit_code=1))
+    region.update_record(region.task_event("RUNNING"), SETTLE_SECONDS="15")
+    assert region.addresses() == old
+
+
+def test_where_no_other_task_answers_a_new_one_is_published_at_once(region: Region) -> None:
+    running(region)
+    crash(region)
+    region.wait_until(lambda: bool(region.tasks()))
+    region.update_record(region.task_event("RUNNING"), SETTLE_SECONDS="15")
     assert region.addresses() == region.public_ips()
 
 

@@ -46,7 +46,8 @@ class Stack:
         ecs, cluster = self.lab.client("ecs"), self.outputs["ClusterName"]
         arns = ecs.list_tasks(cluster=cluster)["taskArns"]
         tasks = ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []
-        return {container.get("imageDigest", "") for task in tasks for container in task["containers"]}
+        apps = [each for task in tasks for each in task["containers"] if each["name"] == "app"]
+        return {app.get("imageDigest", "") for app in apps}
 
     def tag(self, desired_count: str) -> None:
         tags = [{"key": "pushlive:desired-count", "value": desired_count}]
@@ -103,7 +104,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("lab")
     sam.build(folder / "build", lambda _: None)
     with Lab(folder, speed=SPEED) as lab:
-        deployed = Stack(lab, sam.deploy(lab, folder / "build", {"DrainSeconds": "1"}, lambda _: None))
+        deployed = Stack(
+            lab,
+            sam.deploy(lab, folder / "build", {"DrainSeconds": "1", "SettleSeconds": "1"}, lambda _: None),
+        )
         events = lab.client("events")
         for rule in events.list_rules()["Rules"]:
             if "OnPush" not in rule["Name"]:

@@ -238,6 +238,22 @@ def test_resolver_keeps_an_answer_for_its_ttl() -> None:
         assert resolver.resolve("app.example.com") == ["127.64.0.4"]
 
 
+def test_some_resolvers_hold_an_answer_beyond_its_ttl() -> None:
+    current: dict[tuple[str, str], RecordSet] = dict(RECORDS)
+    clock = Clock()
+    with serving(lambda: current) as address:
+        resolver = Resolver(address, clock, hold_seconds=5)
+        assert resolver.remembered("deep.down.example.com") is None
+        assert resolver.resolve("deep.down.example.com") == ["127.64.0.9"]
+        current["deep.down.example.com", "A"] = RecordSet(("127.64.0.4",), 10)
+        clock.now += 64.9
+        assert resolver.remembered("Deep.Down.example.com.") == ["127.64.0.9"]
+        assert resolver.resolve("deep.down.example.com") == ["127.64.0.9"]
+        clock.now += 0.1
+        assert resolver.remembered("deep.down.example.com") is None
+        assert resolver.resolve("deep.down.example.com") == ["127.64.0.4"]
+
+
 def test_resolver_remembers_a_missing_name_as_long_as_the_soa_says() -> None:
     current: dict[tuple[str, str], RecordSet] = dict(RECORDS)
     clock = Clock()

@@ -24,6 +24,40 @@ def scenario(
     return lab
 
 
+COMPANION = {
+    "name": "side",
+    "image": SIDE,
+    "dependsOn": [{"containerName": "app", "condition": "START"}],
+    "healthCheck": {"command": ["CMD", "nc"], "interval": 5, "retries": 6, "startPeriod": 300},
+}
+
+
+@pytest.mark.parametrize("strict", [False, True], ids=["as-observed", "as-the-api-reference-says"])
+def test_a_task_whose_only_essential_container_is_a_companion_is_as_healthy_as_its_port(strict: bool) -> None:  # noqa: FBT001 - a parameter
+    behaviours = {"sha256:app": Behaviour(listens_after_seconds=20), "sha256:side": Behaviour(watches="app")}
+    lab = Scenario(behaviours, options=Options(unchecked_container_is_unknown=strict))
+    lab.push("sha256:app")
+    lab.push("sha256:side", SIDE)
+    lab.register({"name": "app", "image": IMAGE, "essential": False}, COMPANION)
+    lab.create(desired=1)
+    assert health_changed_at(lab, "HEALTHY") >= 20
+
+
+def test_a_companion_ends_the_task_when_the_app_has_ended() -> None:
+    lab = Scenario({"sha256:side": Behaviour(watches="app")})
+    lab.push("sha256:app")
+    lab.push("sha256:side", SIDE)
+    lab.register({"name": "app", "image": IMAGE, "essential": False}, COMPANION)
+    lab.create(desired=1)
+    lab.wait(120)
+    [task] = lab.tasks()
+    lab.runtime.crash(task["taskArn"], "app", lab.now)
+    lab.wait(120)
+    [stopped] = [each for each in lab.tasks("STOPPED") if each["taskArn"] == task["taskArn"]]
+    assert stopped["stopCode"] == "EssentialContainerExited"
+    assert [each["lastStatus"] for each in lab.tasks()] == ["RUNNING"]
+
+
 def health_changed_at(lab: Scenario, health: str) -> float:
     lab.wait_until(lambda: any(task["healthStatus"] == health for task in lab.tasks()))
     return round(lab.now - START - STARTED, 3)

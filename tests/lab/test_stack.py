@@ -213,7 +213,7 @@ def test_sam_delete_leaves_nothing(live: DeployedStack) -> None:
 
 
 def test_without_a_host_name_a_push_deploys_all_the_same(live: DeployedStack) -> None:
-    live.parameters = {"DrainSeconds": "1"}
+    live.parameters = {"DrainSeconds": "1", "SettleSeconds": "1"}
     live.deploy()
     assert "Step4Url" not in live.outputs
     assert "describe-network-interfaces" in live.outputs["Step4FindAddress"]

@@ -34,7 +34,9 @@ def properties(name: str) -> Json:
 
 def start_task(whole: Policies) -> list[Request]:
     """Return what ECS is denied when it starts a task of the task definition."""
-    [container] = properties("TaskDefinition")["ContainerDefinitions"]
+    [container] = [
+        each for each in properties("TaskDefinition")["ContainerDefinitions"] if each["Name"] == "app"
+    ]
     registry, _, path = container["Image"].partition("/")
     assert registry == REGISTRY
     repository = {"repositoryName": path.partition(":")[0]}

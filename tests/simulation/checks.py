@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tests.simulation.places import CLUSTER, CLUSTER_ARN, HOST_NAMES, REGISTRY, service_arn
 
 if TYPE_CHECKING:
-    from lab.ecs.state import Service, ServiceDeployment
+    from lab.ecs.state import ContainerDefinition, Service, ServiceDeployment, ServiceRevision
     from tests.simulation.cloud import Cloud
     from tests.simulation.places import Json
     from tests.simulation.runs import Run
@@ -154,14 +154,15 @@ class Checks:
         elif request.get("forceNewDeployment"):
             self._check_deployment(run, service)
         elif request.get("desiredCount") == 0 and any(
-            each.target.digests for each in service.service_deployments
+            each.target.digests.keys() & own_containers(each.target).keys()
+            for each in service.service_deployments
         ):
             self.fail(KEPT_DOWN, f"{run} asks for {_short(request)}")
 
     def _check_deployment(self, run: Run, service: Service) -> None:
         images = {
             container.name: run.seen.get(("tag", _tagged(container.image)), (0, None))
-            for container in service.deployments[0].revision.task_definition.containers.values()
+            for container in own_containers(service.deployments[0].revision).values()
         }
         pushes = tuple((name, push) for name, (push, _) in images.items())
         run.seen["pushes"] = (service.created_at, service.name, self.generation[service.name], pushes)
@@ -183,7 +184,7 @@ class Checks:
 
     def _pushes_at_once(self, service: Service) -> int:
         """Count the pushes that the newest one cannot be told from: events have whole seconds."""
-        containers = service.deployments[0].revision.task_definition.containers.values()
+        containers = own_containers(service.deployments[0].revision).values()
         pushes = [at for container in containers for at in self._pushes(container.image)]
         return sum(at > max(pushes) - AT_ONCE_SECONDS for at in pushes) or 1
 
@@ -199,7 +200,7 @@ class Checks:
     ) -> None:
         """Check that the newest deployment, whoever started it, does not carry these images already."""
         newest = service.service_deployments[-1]
-        containers = newest.target.task_definition.containers
+        containers = own_containers(newest.target)
         pushed_at = [at for each in containers.values() for at in self._pushes(each.image)]
         carries = bool(newest.target.digests) and all(
             digest is not None
@@ -406,6 +407,15 @@ class Checks:
             and not self._is_told(run.error)
         ):
             self.fail(NO_CAUSE, f"{run} failed: {run.error!r} {getattr(run.error, 'exceptions', '')}")
+
+
+def own_containers(revision: ServiceRevision) -> dict[str, ContainerDefinition]:
+    """The containers whose images people push; not the companion."""
+    return {
+        name: container
+        for name, container in revision.task_definition.containers.items()
+        if container.image.startswith(REGISTRY)
+    }
 
 
 def _tagged(image: str) -> str:

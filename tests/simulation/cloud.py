@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from redeploy_service.app import Redeployment
 from update_record.app import RecordUpdate
 
 from lab.ecs.api import EcsApi
+from lab.ecs.engine import Options
 from lab.ecs.fake_runtime import FakeRuntime
 from lab.ecs.model import EcsModel
 from pushlive.config import Settings
@@ -18,6 +19,7 @@ from tests.simulation.checks import Checks
 from tests.simulation.clients import CLIENTS
 from tests.simulation.clock import Clock
 from tests.simulation.faults import Faults
+from tests.simulation.images import COMPANION, COMPANION_DIGEST
 from tests.simulation.places import (
     ACCOUNT,
     CLUSTER,
@@ -50,6 +52,7 @@ SETTINGS = Settings.from_env(
         "REGISTRY": REGISTRY,
         "HOSTED_ZONE_ID": ZONE_ID,
         "TTL_SECONDS": str(TTL_SECONDS),
+        "SETTLE_SECONDS": "15",
         "CLAIMS_LOG_GROUP": "redeploy-service",
     }
 )
@@ -75,8 +78,15 @@ class Cloud:
         self.faults = Faults(self.clock, self.random)
         self.registry = Registry(self.random, setup.reports_child)
         self.zone = Zone(self.random)
-        self.model = EcsModel(self.registry, self.random, region=REGION, account=ACCOUNT)
-        self.runtime = FakeRuntime(self.model)
+        options = Options(
+            reverse_shutdown=setup.reverse_shutdown, unchecked_container_is_unknown=setup.strict_health
+        )
+        self.model = EcsModel(self.registry, self.random, options=options, region=REGION, account=ACCOUNT)
+        companion = replace(
+            COMPANION, on_sigterm_seconds=setup.drain_seconds, ready_after_seconds=setup.drain_seconds
+        )
+        self.runtime = FakeRuntime(self.model, {COMPANION_DIGEST: companion})
+        self.settings = replace(SETTINGS, ttl_seconds=setup.ttl_seconds)
         self.checks = Checks(self)
         self.clients = Clients(self)
         self.functions = Functions(self, {REDEPLOY: self._redeploy, RECORD: self._update_record})
@@ -153,7 +163,7 @@ class Cloud:
             and task.desired_status == "RUNNING"
             and task.interface.public_ip is not None
             and task.interface.eni_id in self.registry.interfaces
-            and (task.health == "HEALTHY" or not task.definition.checked)
+            and (task.health == "HEALTHY" if "app" in task.definition.checked else task.health != "UNHEALTHY")
             and self.runtime.listens(task.arn, next(iter(task.containers)), self.clock.now)
         )
 
@@ -188,7 +198,7 @@ class Cloud:
 
     def _redeploy(self, environment: Environment, event: Json) -> None:
         Redeployment(
-            SETTINGS,
+            self.settings,
             self._client(environment, "ecs"),
             self._client(environment, "ecr"),
             lambda: self._client(environment, "logs"),
@@ -198,12 +208,13 @@ class Cloud:
 
     def _update_record(self, environment: Environment, event: Json) -> None:
         RecordUpdate(
-            SETTINGS,
+            self.settings,
             self._client(environment, "ecs"),
             self._client(environment, "ec2"),
             self._client(environment, "route53"),
             deadline=self.clock.now + TIMEOUT_SECONDS - LAST_LOOK_SECONDS,
             now=lambda: self.clock.now,
+            clock=lambda: moment(self.clock.now),
             sleep=self._sleep(environment),
             answering=lambda addresses, port: self._probe(environment, addresses, port),
         ).run(event)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lab.ecs.requests import EcsError
-from tests.simulation.images import KINDS, children_of, digest_of
+from tests.simulation.images import COMPANION_IMAGE, KINDS, children_of, digest_of
 from tests.simulation.places import (
     CLUSTER,
     HOST_NAMES,
@@ -27,6 +27,19 @@ PORT = 8080
 ROLLED_BACK_SECONDS = 200
 INTERFACE_SECONDS = 8
 STACK_SECONDS = 180  # template.yaml, ServiceTimeout
+COMPANION: Json = {
+    "name": "companion",
+    "image": COMPANION_IMAGE,
+    "dependsOn": [{"containerName": "app", "condition": "START"}],
+    "stopTimeout": 120,
+    "healthCheck": {
+        "command": ["CMD", "nc"],
+        "interval": 5,
+        "timeout": 3,
+        "retries": 6,
+        "startPeriod": 300,
+    },
+}
 # Name, cluster, images, opted in, controller.
 SERVICES: dict[str, tuple[str, tuple[str, ...], str, str]] = {
     "app": (CLUSTER, ("app:latest",), "on-push", "ECS"),
@@ -217,7 +230,11 @@ class Hands:
             for number, image in enumerate(SERVICES[name][1])
         ]
         containers[0] |= {"portMappings": [{"containerPort": PORT}], "stopTimeout": 120}
-        if self.cloud.setup.health_check:
+        if self.cloud.setup.companion:  # as in template.yaml
+            for each in containers:
+                each["essential"] = False
+            containers.append(COMPANION)
+        elif self.cloud.setup.health_check:
             containers[0]["healthCheck"] = {
                 "command": ["CMD", "true"],
                 "interval": 10,

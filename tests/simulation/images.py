@@ -23,6 +23,8 @@ BROKEN = {
     "dies-later": Behaviour(exits_after_seconds=75, exit_code=1),
 }
 KINDS = {**GOOD, **BROKEN}
+COMPANION_IMAGE = "public.ecr.aws/docker/library/busybox:1.37"
+COMPANION = Behaviour(watches="app")
 LABELS: dict[str, str] = {}
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -32,6 +34,9 @@ def digest_of(label: str) -> str:
     digest = f"sha256:{sha256(label.encode()).hexdigest()}"
     LABELS[digest] = label
     return digest
+
+
+COMPANION_DIGEST = digest_of("companion")
 
 
 def in_words(text: str) -> str:

@@ -40,6 +40,9 @@ SETUPS = st.builds(
     empty=st.sampled_from((False, False, True)),
     reports_child=st.booleans(),
     breaker=st.sampled_from((True, True, True, False)),
+    companion=st.booleans(),
+    reverse_shutdown=st.sampled_from((True, True, False)),
+    strict_health=st.booleans(),
 )
 MINE = st.sampled_from(("app", "app", "api", "app-worker"))
 ANY = st.sampled_from(("app", "api", "app-worker", "blog", "elsewhere"))

@@ -33,6 +33,15 @@ class Setup:
     reports_child: bool = False
     """ECS reports the digest of the index's member that it runs, not that of the index."""
     breaker: bool = True
+    companion: bool = False
+    """Each service has the companion of template.yaml."""
+    drain_seconds: int = 95
+    """Of the companion: until it is ready, and after SIGTERM."""
+    ttl_seconds: int = TTL_SECONDS
+    reverse_shutdown: bool = True
+    """ECS stops the companion before the app, as the API reference has it (dependsOn)."""
+    strict_health: bool = True
+    """A task with an essential container without a health check is UNKNOWN, as the API reference has it."""
 
 
 @dataclass(frozen=True)

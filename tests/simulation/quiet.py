@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lab.ecs.deployments import UNFINISHED
-from tests.simulation.checks import _repository, _tagged
+from tests.simulation.checks import _repository, _tagged, own_containers
 from tests.simulation.places import moment, service_arn
 from tests.simulation.resolvers import NEGATIVE_SECONDS
 from tests.simulation.zone import SPREAD_SECONDS
 
 if TYPE_CHECKING:
-    from lab.ecs.state import Service
+    from lab.ecs.state import Service, ServiceRevision
     from tests.simulation.cloud import Cloud
 
 QUIET_SECONDS = 600
@@ -76,7 +76,8 @@ def _check_image(cloud: Cloud, service: Service) -> None:
     if newest.rollback is not None and newest.breaker_status != "TRIGGERED":
         return  # a person stopped it, perhaps before it had resolved any digest
     named: dict[str, str | None] = {}
-    for container in primary.revision.task_definition.containers.values():
+    containers = own_containers(primary.revision)
+    for container in containers.values():
         repository = _repository(container.image)
         tag = _tagged(container.image).rpartition(":")[2]
         named[container.name] = cloud.registry.tags.get((repository, tag))
@@ -86,20 +87,24 @@ def _check_image(cloud: Cloud, service: Service) -> None:
         return
     want = {
         name: cloud.registry.reported(_repository(container.image), str(named[name]))
-        for name, container in primary.revision.task_definition.containers.items()
+        for name, container in containers.items()
     }
     runs = [
-        {name: container.digest for name, container in task.containers.items()}
+        {name: container.digest for name, container in task.containers.items() if name in containers}
         for task in cloud.tasks(service)
         if task.last_status == "RUNNING"
     ]
-    if primary.revision.digests == want and all(each == want for each in runs):
+    if _own(primary.revision) == want and all(each == want for each in runs):
         return
     if cloud.checks.failure(service, named) is not None:
         good = service.completed
-        if good is None or all(each == good.revision.digests for each in runs):
+        if good is None or all(each == _own(good.revision) for each in runs):
             return
     cloud.checks.fail(IMAGE, f"{service.name} runs {runs or primary.revision.digests}, the tags name {want}")
+
+
+def _own(revision: ServiceRevision) -> dict[str, str]:
+    return {name: digest for name, digest in revision.digests.items() if name in own_containers(revision)}
 
 
 def _check_record(cloud: Cloud, service: Service) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lab.ecs.world import Interface
+from tests.simulation.images import COMPANION_DIGEST, COMPANION_IMAGE
 from tests.simulation.places import REGISTRY, Json, moment
 
 if TYPE_CHECKING:
@@ -106,6 +107,8 @@ class Registry:
 
     def resolve_image(self, image: str) -> str | None:
         """See World."""
+        if image in {COMPANION_IMAGE, f"{COMPANION_IMAGE.partition(':')[0]}@{COMPANION_DIGEST}"}:
+            return COMPANION_DIGEST
         path = image.removeprefix(f"{REGISTRY}/")
         name, _, digest = path.partition("@")
         repository, _, tag = name.partition(":")

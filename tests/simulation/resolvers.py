@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tests.simulation.places import HOST_NAMES, TTL_SECONDS
+from tests.simulation.places import HOST_NAMES
 
 if TYPE_CHECKING:
     from tests.simulation.cloud import Cloud
@@ -27,7 +27,10 @@ class Resolver:
         answer, until = self.cache.get(host_name, (frozenset(), 0))
         if now >= until:
             answer = cloud.zone.answer((host_name, "A"), now)
-            self.cache[host_name] = (answer, now + (TTL_SECONDS if answer else NEGATIVE_SECONDS))
+            self.cache[host_name] = (
+                answer,
+                now + (cloud.settings.ttl_seconds if answer else NEGATIVE_SECONDS),
+            )
         return answer
 
 

@@ -48,6 +48,8 @@ class Zone:
     records: dict[Key, RecordSet] = field(default_factory=dict)
     published: dict[Key, list[tuple[float, frozenset[str]]]] = field(default_factory=dict)
     """What resolvers get, from when on."""
+    held: dict[Key, list[tuple[float, frozenset[str]]]] = field(default_factory=dict)
+    """What the record held, from when on."""
     _changed_at: dict[str, float] = field(default_factory=dict)
     _ordered: list[tuple[tuple[list[str], str], Key]] = field(default_factory=list)
     _descriptions: dict[Key, tuple[RecordSet, Json]] = field(default_factory=dict)
@@ -108,6 +110,7 @@ class Zone:
                 seen = self.published.setdefault(key, [])
                 at = max(seen[-1][0] if seen else 0, now + self.random.uniform(2, SPREAD_SECONDS))
                 seen.append((at, new.answers if new else frozenset()))
+                self.held.setdefault(key, []).append((now, new.answers if new else frozenset()))
         self.records = after
 
     def put(self, key: Key, record: RecordSet | None, now: float) -> None:

@@ -157,7 +157,15 @@ def test_failure_of_a_function_is_tried_again_kept_and_told(stack: Stack, functi
         ("RedeployService", {"CLUSTER_ARN", "REGISTRY", "DRY_RUN", "CLAIMS_LOG_GROUP"}),
         (
             "UpdateRecord",
-            {"CLUSTER_ARN", "REGISTRY", "DRY_RUN", "HOSTED_ZONE_ID", "TTL_SECONDS", "PROBE"},
+            {
+                "CLUSTER_ARN",
+                "REGISTRY",
+                "DRY_RUN",
+                "HOSTED_ZONE_ID",
+                "TTL_SECONDS",
+                "SETTLE_SECONDS",
+                "PROBE",
+            },
         ),
     ],
 )
@@ -165,11 +173,53 @@ def test_function_gets_its_settings(stack: Stack, function: str, variables: set[
     assert set(stack.resources[function]["Properties"]["Environment"]["Variables"]) == variables
 
 
+def companion(stack: Stack) -> Json:
+    found: Json
+    [definition] = stack.of_type("AWS::ECS::TaskDefinition").values()
+    [found] = [each for each in definition["ContainerDefinitions"] if each["Name"] == "companion"]
+    return found
+
+
 def test_clients_are_drained_before_the_old_task_is_killed(stack: Stack, container: Json) -> None:
-    """After SIGTERM: 2 s, at most 60 s until Route 53 answers the new address everywhere, and the TTL."""
+    """Until the record is changed; 60 s at most until Route 53 answers the new address everywhere, the TTL,
+    and as much as resolvers are late."""
     defaults = stack.parameters
-    assert container["StopTimeout"] == {"Ref": "StopTimeoutSeconds"}
-    assert 2 + 60 + defaults["TtlSeconds"] <= defaults["DrainSeconds"] < defaults["StopTimeoutSeconds"]
+    for each in (container, companion(stack)):
+        assert each["StopTimeout"] == {"Ref": "StopTimeoutSeconds"}
+        assert {"Name": "DRAIN_SECONDS", "Value": {"Ref": "DrainSeconds"}} in each["Environment"]
+    needed = defaults["SettleSeconds"] + 5 + 60 + defaults["TtlSeconds"] + 5
+    assert needed <= defaults["DrainSeconds"] < defaults["StopTimeoutSeconds"]
+
+
+def test_ecs_counts_a_task_when_its_companion_is_ready(stack: Stack, container: Json) -> None:
+    """Essential containers make a task's health, and each needs a check (API reference, HealthCheck)."""
+    [definition] = stack.of_type("AWS::ECS::TaskDefinition").values()
+    essential = [each for each in definition["ContainerDefinitions"] if each["Essential"]]
+    assert [each["Name"] for each in essential] == ["companion"]
+    [kind, check] = companion(stack)["HealthCheck"]["Command"]
+    assert (kind, check) == (
+        "CMD-SHELL",
+        {"Fn::Sub": "test -e /tmp/ready && nc -z -w 2 127.0.0.1 ${ContainerPort}"},
+    )
+    [command] = companion(stack)["Command"][2:]
+    assert "touch /tmp/ready" in command
+    assert "HealthCheck" not in container, "any image, unchanged: it may hold no program but its own"
+
+
+def test_ecs_stops_the_companion_before_the_app(stack: Stack) -> None:
+    assert companion(stack)["DependsOn"] == [{"ContainerName": "app", "Condition": "START"}]
+
+
+def test_the_app_is_the_first_container_with_a_port(stack: Stack) -> None:
+    [definition] = stack.of_type("AWS::ECS::TaskDefinition").values()
+    assert [each["Name"] for each in definition["ContainerDefinitions"] if "PortMappings" in each] == ["app"]
+
+
+def test_without_the_companion_the_app_is_alone_and_essential(template: Json) -> None:
+    [definition] = Stack(template, {"Companion": "false"}).of_type("AWS::ECS::TaskDefinition").values()
+    assert [(each["Name"], each["Essential"]) for each in definition["ContainerDefinitions"]] == [
+        ("app", True)
+    ]
 
 
 def test_host_name_of_the_stack_is_what_the_record_is_made_for(template: Json) -> None:

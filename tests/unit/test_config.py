@@ -16,6 +16,7 @@ LEAST = {"CLUSTER_ARN": CLUSTER_ARN, "REGISTRY": REGISTRY}
 ALL = LEAST | {
     "HOSTED_ZONE_ID": "Z0123456789ABCDEFGHIJ",
     "TTL_SECONDS": "30",
+    "SETTLE_SECONDS": "20",
     "PROBE": "false",
     "DRY_RUN": "true",
     "CLAIMS_LOG_GROUP": "redeploy-service",
@@ -29,6 +30,7 @@ def test_each_variable_becomes_its_setting() -> None:
         registry=REGISTRY,
         hosted_zone_id="Z0123456789ABCDEFGHIJ",
         ttl_seconds=30,
+        settle_seconds=20,
         probe=False,
         dry_run=True,
         claims_log_group="redeploy-service",
@@ -41,6 +43,7 @@ def test_defaults_probe_change_and_keep_no_record() -> None:
         registry=REGISTRY,
         hosted_zone_id="",
         ttl_seconds=10,
+        settle_seconds=0,
         probe=True,
         dry_run=False,
         claims_log_group="",

@@ -128,6 +128,20 @@ ROWS = [
         "one-task-too-many-is-written-as-well",
         service(task(A), task(B)), record(A), WRITE, (A, B), "all 2 tasks",
     ),
+    row(
+        "a-task-that-has-just-started-waits-while-an-older-one-answers",
+        service(task(B, settled=False), task(A, OLDER)), record(A), KEEP, (A,),
+        "0 tasks of the newest deployment have run for long enough and 1 older ones",
+    ),
+    row(
+        "of-one-deployment-too-a-task-that-has-just-started-waits",
+        service(task(A), task(B, settled=False), desired=2), record(A), KEEP, (A,),
+        "have run for long enough",
+    ),
+    row(
+        "a-task-that-has-just-started-is-written-where-no-other-answers",
+        service(task(B, settled=False), silent(C)), record(A), WRITE, (B,), "all 1 tasks",
+    ),
     row("a-right-record-is-kept", service(task(A)), record(A), KEEP, (A,), "already right"),
     row(
         "the-order-of-tasks-means-nothing",

@@ -32,6 +32,8 @@ class Settings:
     hosted_zone_id: str
     """The zone that the records live in; empty where the stack has no host name."""
     ttl_seconds: int
+    settle_seconds: int
+    """For so long a new task must have run before clients leave older ones for it."""
     probe: bool
     """Whether a task must answer on its port before its address is published."""
     dry_run: bool
@@ -63,6 +65,7 @@ class Settings:
             registry=_text(env, "REGISTRY", REGISTRY, registry),
             hosted_zone_id=_optional_text(env, "HOSTED_ZONE_ID", ZONE_ID, "a zone's id, such as Z0123456789"),
             ttl_seconds=_whole_number(env, "TTL_SECONDS", default="10"),
+            settle_seconds=_whole_number(env, "SETTLE_SECONDS", default="0"),
             probe=_true_or_false(env, "PROBE", default="true"),
             dry_run=_true_or_false(env, "DRY_RUN", default="false"),
             claims_log_group=_optional_text(env, "CLAIMS_LOG_GROUP", LOG_GROUP, "the name of a log group"),

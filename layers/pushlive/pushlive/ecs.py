@@ -10,6 +10,7 @@ from pushlive.redeploy_plan import ServiceDeployment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from mypy_boto3_ecs import ECSClient
 
@@ -30,6 +31,8 @@ class TaskDefinition:
     """The first container port that is mapped."""
     has_health_check: bool
     """An essential container has one, so ECS tells whether the task is HEALTHY."""
+    port_has_health_check: bool
+    """The container with the port has one: it knows better than its port when it is ready."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Task:
     desired_status: str
     health_status: str
     eni_id: str | None
+    started_at: datetime | None
+    """When it became RUNNING."""
     digests: Mapping[str, str]
     """Container name to image digest."""
     task_definition_arn: str
@@ -101,13 +106,17 @@ def task_definition(client: ECSClient, arn: str) -> TaskDefinition:
     """Return the task definition of exactly this revision."""
     containers = client.describe_task_definition(taskDefinition=arn)["taskDefinition"]["containerDefinitions"]
     ports = [
-        mapping["containerPort"] for container in containers for mapping in container.get("portMappings", [])
+        (mapping["containerPort"], container)
+        for container in containers
+        for mapping in container.get("portMappings", [])
     ]
+    checked = [c["name"] for c in containers if "healthCheck" in c and c.get("essential", True)]
     return TaskDefinition(
         images={container["name"]: container["image"] for container in containers},
-        port=ports[0] if ports else None,
+        port=ports[0][0] if ports else None,
         # Only essential containers' checks count for the task (API reference, HealthCheck).
-        has_health_check=any("healthCheck" in c and c.get("essential", True) for c in containers),
+        has_health_check=bool(checked),
+        port_has_health_check=bool(ports) and ports[0][1]["name"] in checked,
     )
 
 
@@ -139,15 +148,20 @@ def _task(task: Mapping[str, Any]) -> Task:
         desired_status=task.get("desiredStatus", ""),
         health_status=task.get("healthStatus", "UNKNOWN"),
         eni_id=eni_ids[0] if eni_ids else None,
+        started_at=task.get("startedAt"),
         digests={c["name"]: c["imageDigest"] for c in task.get("containers", []) if c.get("imageDigest")},
         task_definition_arn=task["taskDefinitionArn"],
     )
 
 
 def deployments(
-    client: ECSClient, cluster_arn: str, service_name: str, definition: TaskDefinition
+    client: ECSClient, cluster_arn: str, service_name: str, definition: TaskDefinition, registry: str
 ) -> tuple[ServiceDeployment, ...]:
-    """Return the service's newest deployments, newest first, with the digests that each resolved."""
+    """Return the service's newest deployments, newest first, with the digests that each resolved.
+
+    Only of images in `registry`: what others publish, such as the companion's image, is there before the
+    first push, and says nothing about whether the service ever ran.
+    """
     listed = client.list_service_deployments(
         cluster=cluster_arn, service=service_name, maxResults=DEPLOYMENTS_READ
     )["serviceDeployments"]
@@ -162,7 +176,7 @@ def deployments(
             digests[revision["serviceRevisionArn"]] = {
                 image["containerName"]: image["imageDigest"]
                 for image in revision.get("containerImages", [])
-                if image.get("imageDigest")
+                if image.get("imageDigest") and image.get("image", "").startswith(f"{registry}/")
             }
     found = [_deployment(deployment, digests, definition) for deployment in described]
     return tuple(sorted(found, key=lambda deployment: deployment.created_at, reverse=True))

@@ -1,7 +1,8 @@
 """Which addresses a service's record holds. Pure: the second table of docs/design.md.
 
-A candidate is a task that desires to run, is RUNNING, HEALTHY where it has a container health
-check, has a public address, and answers on its port.
+A candidate is a task that desires to run, is RUNNING, HEALTHY where the container with the port has a
+health check, has a public address, and answers on its port. While others have run for longer, a task that
+has only just begun to run is none: it may be about to end.
 
 live state                                                        record
 ----------------------------------------------------------------  ---------------------------------
@@ -48,9 +49,11 @@ class Task:
     desired_status: str
     public_ip: str | None
     healthy: bool = True
-    """HEALTHY, or without a container health check."""
+    """HEALTHY, or nothing speaks against it."""
     answers: bool = True
     """It accepts a TCP connection on its port, or the probe is switched off."""
+    settled: bool = True
+    """It has run for a while, so it is not one that ends as soon as it has started."""
 
     @property
     def runs(self) -> bool:
@@ -130,15 +133,17 @@ def _refusal(service: Service, record: Record) -> str | None:
 
 def _addresses(service: Service, record: Record) -> tuple[frozenset[str], str]:
     """Return the right addresses, empty to keep what is there, and why."""
-    candidates = [task for task in service.tasks if task.is_candidate]
+    answering = [task for task in service.tasks if task.is_candidate]
+    candidates = [task for task in answering if task.settled] or answering
+    do = "answer" if len(candidates) == len(answering) else "have run for long enough"
     newest = [task for task in candidates if task.deployment_id == service.newest_deployment_id]
     if len(newest) >= service.desired_count:
-        return _public_ips(newest), f"all {len(newest)} tasks of the newest deployment answer"
+        return _public_ips(newest), f"all {len(newest)} tasks of the newest deployment {do}"
     if candidates:
         older = len(candidates) - len(newest)
         return _public_ips(
             candidates
-        ), f"{len(newest)} tasks of the newest deployment answer and {older} older ones"
+        ), f"{len(newest)} tasks of the newest deployment {do} and {older} older ones"
     running = _public_ips([task for task in service.tasks if task.runs])
     if running and record.addresses and not running & record.addresses:
         return (

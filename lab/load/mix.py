@@ -1,0 +1,45 @@
+"""Which clients ask which service, and how often. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lab.load.clients import ClientSettings
+from lab.load.images import PORT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROUNDS = 2  # clients of each kind for a service
+# Nobody asks in the first second, while the clients' process starts.
+FIRST_AFTER_SECONDS = 1.0
+
+
+def clients(
+    host_names: Sequence[str], *, requests_per_second: float, hold_seconds: float
+) -> tuple[ClientSettings, ...]:
+    """Return the clients of all services, who together ask at that rate, one after the other.
+
+    Half of them keep connections alive; half of each keep an address `hold_seconds` beyond its TTL.
+    """
+    kinds = [(keeps, holds) for keeps in (False, True) for holds in (0.0, hold_seconds)] * ROUNDS
+    count = len(kinds) * len(host_names)
+    each = requests_per_second / count
+    return tuple(
+        ClientSettings(
+            name=f"{place + 1}: {_in_words(keeps_alive=keeps, holds=holds > 0)}",
+            host_name=host_name,
+            port=PORT,
+            requests_per_second=each,
+            first_after_seconds=FIRST_AFTER_SECONDS + (place * len(host_names) + number) / count / each,
+            keeps_alive=keeps,
+            holds_seconds=holds,
+        )
+        for number, host_name in enumerate(host_names)
+        for place, (keeps, holds) in enumerate(kinds)
+    )
+
+
+def _in_words(*, keeps_alive: bool, holds: bool) -> str:
+    connections = "kept-alive connections" if keeps_alive else "new connections"
+    return f"{connections}, {'holds an answer too long' if holds else 'honours the TTL'}"

@@ -1,0 +1,62 @@
+"""Nobody's request fails during a deployment: for which images, settings and assumptions that holds."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.continuity import failing_seconds
+from tests.simulation.places import Setup
+from tests.simulation.scenario import Step
+
+NEXT = 700  # seconds from one change to the next: the old tasks are gone
+PUSHES = {
+    "a-good-image": [Step("push", ("app:latest", "{image}"), NEXT)],
+    "ten-pushes-in-a-row": [Step("push", ("app:latest", "{image}"), 7)] * 10,
+    "ten-pushes-a-minute-apart": [Step("push", ("app:latest", "{image}"), 60)] * 10,
+    "a-broken-image": [Step("push", ("app:latest", "crashes"), NEXT)],
+    "an-image-that-never-listens": [Step("push", ("app:latest", "unhealthy"), 3000)],
+    "a-slow-starter": [Step("push", ("app:latest", "lazy"), NEXT)],
+    "scale-to-3-and-back": [Step("scale", ("app", 3), NEXT), Step("scale", ("app", 1), NEXT)],
+    "a-stack-update": [Step("stack_update", ("app",), NEXT)],
+}
+IMAGES = {"keeps-serving-after-sigterm": "drains", "dies-on-sigterm": "rude"}
+WITH = Setup(companion=True)
+
+
+def steps(what: str, image: str) -> list[Step]:
+    """First that image itself: it is the one that is replaced."""
+    named = [
+        Step(each.name, tuple(image if value == "{image}" else value for value in each.arguments), each.wait)
+        for each in PUSHES[what]
+    ]
+    return [Step("push", ("app:latest", image), NEXT), *named]
+
+
+@pytest.mark.parametrize("image", IMAGES)
+@pytest.mark.parametrize("what", PUSHES)
+@pytest.mark.parametrize("strict", [True, False], ids=["health-as-documented", "health-as-observed"])
+def test_nobody_meets_a_closed_port_during(what: str, image: str, strict: bool) -> None:  # noqa: FBT001 - a parameter
+    setup = Setup(companion=True, strict_health=strict)
+    assert failing_seconds(setup, steps(what, IMAGES[image])) == 0
+
+
+@pytest.mark.parametrize("what", PUSHES)
+def test_if_ecs_does_not_stop_the_companion_first_it_is_no_worse_than_without(what: str) -> None:
+    for image in IMAGES.values():
+        unordered = failing_seconds(Setup(companion=True, reverse_shutdown=False), steps(what, image))
+        assert unordered <= failing_seconds(Setup(), steps(what, image))
+
+
+@pytest.mark.parametrize(
+    ("setup", "what", "image"),
+    [
+        pytest.param(Setup(), "a-good-image", "rude", id="no-companion-and-an-app-that-dies-on-sigterm"),
+        pytest.param(Setup(), "a-slow-starter", "drains", id="no-companion-and-a-slow-starter"),
+        pytest.param(
+            Setup(companion=True, drain_seconds=30), "a-good-image", "rude", id="a-drain-time-too-short"
+        ),
+        pytest.param(Setup(companion=True, ttl_seconds=120), "a-good-image", "rude", id="a-ttl-too-long"),
+    ],
+)
+def test_it_is_seen_where_it_does_not_hold(setup: Setup, what: str, image: str) -> None:
+    assert failing_seconds(setup, steps(what, image)) > 0
