@@ -44,6 +44,7 @@ exec /var/lang/bin/python3.13 -m awslambdaric "$_HANDLER"
 BUSYBOX_DOCKERFILE = """FROM scratch
 COPY busybox /bin/busybox
 RUN ["/bin/busybox", "--install", "/bin"]
+RUN mkdir -m 1777 /tmp
 ENV PATH=/bin
 CMD ["sh"]
 """
