@@ -15,9 +15,9 @@ TEMPLATE = Path(__file__).parent.parent / "template.yaml"
 [COMPANION_IMAGE] = re.findall(r"Image: (public\.ecr\.aws/\S+)", TEMPLATE.read_text())
 DIGEST = f"sha256:{hashlib.sha256(COMPANION_IMAGE.encode()).hexdigest()}"
 
-# As busybox has them, for the options that template.yaml gives: `nc -z HOST PORT` and `wget -O - URL`.
+# As busybox has them, for what template.yaml calls: `nc -z -w 2 HOST PORT` and `wget -q -O - URL`.
 NC = b"""#!/usr/bin/env bash
-exec 3<>"/dev/tcp/${*: -2:1}/${*: -1}"
+exec 3<>"/dev/tcp/$4/$5"
 """
 WGET = b"""#!/usr/bin/env bash
 url=${*: -1}

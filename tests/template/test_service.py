@@ -199,7 +199,10 @@ def test_ecs_counts_a_task_when_its_companion_is_ready(stack: Stack, container: 
     [kind, check] = companion(stack)["HealthCheck"]["Command"]
     assert (kind, check) == (
         "CMD-SHELL",
-        {"Fn::Sub": "test -e /tmp/ready && nc -z -w 2 127.0.0.1 ${ContainerPort}"},
+        {
+            "Fn::Sub": "test -e /tmp/ready && { nc -z -w 2 127.0.0.1 ${ContainerPort}"
+            " || nc -w 2 127.0.0.1 ${ContainerPort} -e true; }"
+        },
     )
     [command] = companion(stack)["Command"][2:]
     assert "touch /tmp/ready" in command
