@@ -28,7 +28,10 @@ def test_each_task_is_a_container_with_an_address_of_its_own(live: Typed) -> Non
     assert len(set(pages.values())) == 2, "a task id of its own on each page"
     assert live.lab.network is not None
     label = f"label=pushlive.lab={live.lab.network.name}"
-    assert len(live.docker.run("ps", "--quiet", "--filter", label).split()) == 4, "each has a companion"
+    until(
+        lambda: len(live.docker.run("ps", "--quiet", "--filter", label).split()) == 4,
+        "each task to have two containers, its companion and its own",
+    )
     live.ecs.update_service(cluster=cluster, service=service, desiredCount=1)
     until(lambda: live.is_steady(1), "one task again")
 
