@@ -57,7 +57,9 @@ def test_an_image_that_exits_at_once_is_rolled_back_and_never_tried_again(good: 
     assert running_digest(good) == good_digest
     ended = [c for c in good.stopped() if c.get("exitCode") == 1]
     assert len(ended) >= 3, "the circuit breaker's threshold"
-    assert {c["stoppedReason"] for c in ended} == {"Essential container in task exited"}
+    # Here the app's container holds the task's network, and its companion may come too late to join it.
+    whys = ("Essential container in task exited", "CannotStartContainerError")
+    assert all(str(c["stoppedReason"]).startswith(whys) for c in ended), ended
     # the log
     assert "DATABASE_URL is not set" in good.log_lines()
     count = len(good.deployments())
