@@ -373,11 +373,12 @@ def test_close_ends_containers_and_probes(tmp_path: Path) -> None:
             runs = [await m.run(program) for _ in range(3)]
             for run in runs:
                 await until(lambda run=run: bool(run.lines), lambda run=run: run.happened)  # type: ignore[misc]
-            started = tmp_path / "probe-started"
             probe = asyncio.create_task(
-                m.runtime.probe(runs[0].id, ["CMD-SHELL", f"touch {started}; sleep 600"], 600)
+                m.runtime.probe(runs[0].id, ["CMD-SHELL", "touch /tmp/started; sleep 600"], 600)
             )
-            await until(started.exists, lambda: "probe not started")
+            await until(
+                lambda: any(tmp_path.glob(f"**/{runs[0].id}/**/started")), lambda: "probe not started"
+            )
             await m.runtime.close()
             assert [run.happened[-1] for run in runs] == [137, 137, 137]
             assert not any(alive(int(run.lines[0])) for run in runs)

@@ -19,17 +19,18 @@ from rich.table import Table
 from tests.simulation import surroundings
 from tests.simulation.explore import Explored, explore, explore_for
 from tests.simulation.mutants import MUTANTS
-from tests.simulation.scenario import play
+from tests.simulation.scenario import Script, play
 from tests.simulation.shrink import shortest
 
 if TYPE_CHECKING:
     from tests.simulation.checks import Failure
     from tests.simulation.mutants import Mutant
-    from tests.simulation.scenario import Script
 
 FIGURES = Path(".lab/simulation.json")
 PROGRESS_SECONDS = 10
 MUTANT_SCENARIOS = 600
+STORIES = 10
+"""So often a defect's own story is told, with other chances each time."""
 
 
 def simulate(seconds: float, first_seed: int) -> int:
@@ -107,9 +108,13 @@ def mutants() -> int:
 
 
 def catch(mutant: Mutant, scenarios: int = MUTANT_SCENARIOS) -> tuple[Failure | None, int]:
-    """Play scenarios with a defect at work; return what failed first, and after how many."""
+    """Play its story, then scenarios, with a defect at work; return what failed first, and after how many."""
     played: Counter[str] = Counter()
     with mutant.at_work():
+        for number in range(STORIES if mutant.story else 0):
+            played["scenarios"] += 1
+            if failures := play(Script(seed=number, steps=mutant.story)).failures:
+                return failures[0], played["scenarios"]
         for number in range(scenarios // 100):
             explored = explore(number)
             played.update(explored.figures)

@@ -20,6 +20,7 @@ from tests.simulation.registry import INDEX, MANIFEST
 from tests.simulation.zone import RecordSet
 
 if TYPE_CHECKING:
+    from lab.ecs.state import Task
     from tests.simulation.cloud import Cloud
 
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-a", "subnet-b"], "assignPublicIp": "ENABLED"}}
@@ -141,9 +142,20 @@ class Hands:
         """A task crashes, is stopped by hand, or loses its Spot capacity."""
         cloud = self.cloud
         tasks = [task for service in cloud.services() for task in cloud.tasks(service)]
-        if not tasks:
-            return
-        task = tasks[number % len(tasks)]
+        if tasks:
+            self._end(tasks[number % len(tasks)], how)
+
+    def end_newest(self, name: str, how: str) -> None:
+        """The service's newest running task ends so: the one that a record is about to name."""
+        service = self.cloud.service(name)
+        runs = [
+            task for task in (self.cloud.tasks(service) if service else ()) if task.last_status == "RUNNING"
+        ]
+        if runs:
+            self._end(max(runs, key=lambda task: task.created_at), how)
+
+    def _end(self, task: Task, how: str) -> None:
+        cloud = self.cloud
         if how == "loses its interface" and task.last_status != "RUNNING":
             return
         cloud.clock.fault(f"task {how}", "task %s of %s: %s", task.id[-4:], task.group, how)

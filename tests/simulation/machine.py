@@ -68,7 +68,8 @@ CALLS = st.sampled_from(
     ("ChangeResourceRecordSets", "ChangeResourceRecordSets", "DescribeNetworkInterfaces", "UpdateService")
 )
 RACES = (
-    *(("end_task", number, how) for number in (0, 1) for how in ("crash", "loses its interface")),
+    *(("end_task", number, "crash") for number in (0, 1)),
+    *(("end_newest", "app", how) for how in ("stopped by hand", "loses its interface")),
     *(
         ("foreign_record", "app", what)
         for what in ("takes the name", "adds an address", "removes the record")

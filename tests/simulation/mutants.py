@@ -19,6 +19,7 @@ from pushlive import claims, ec2, ecr, ecs, record_plan, redeploy_plan, route53
 from pushlive.config import ConfigError
 from pushlive.redeploy_plan import Action, Decision
 from tests.simulation.places import REGISTRY
+from tests.simulation.scenario import Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,6 +35,8 @@ class Mutant:
     seen_in: str
     """Where somebody met it; see docs/reliability.md."""
     patches: Callable[[], list[Patch]]
+    story: tuple[Step, ...] = ()
+    """Steps that show it, where chance seldom takes them."""
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -247,14 +250,15 @@ def _upserts() -> list[Patch]:
 
 
 def _never_looks_again() -> list[Patch]:
-    def follow(self: Any, service_name: str, name: str, *, patient: bool) -> None:  # noqa: ARG001 - as the whole
-        try:
-            decision, _ = self._look(service_name, name)
-        except route53.RecordChangedMeanwhileError:
-            return
-        self._say(decision, service_name, name)
+    whole = record_app.RecordUpdate._look
 
-    return [(record_app.RecordUpdate, "_follow", follow)]
+    def look(self: record_app.RecordUpdate, service_name: str, name: str) -> tuple[record_plan.Decision, int]:
+        decision, silent_tasks = whole(self, service_name, name)
+        if decision.action is record_plan.Action.WRITE:
+            self.deadline = self.now()  # it waits for tasks as ever, but takes what it wrote for right
+        return decision, silent_tasks
+
+    return [(record_app.RecordUpdate, "_look", look)]
 
 
 def _asks_for_all_interfaces() -> list[Patch]:
@@ -309,6 +313,11 @@ def _nothing(*_: object) -> None:
     return None
 
 
+GOOD_PUSH = Step("push", ("app:latest", "good", False), 310)
+BROKEN_PUSH = Step("push", ("app:latest", "crashes", False), 310)
+BROKEN_AGAIN = Step("push_broken_again", ("app:latest", "crashes"), 310)
+THE_NEW_TASK_ENDS = Step("in_between", ("ChangeResourceRecordSets", "end_newest", "app", "stopped by hand"))
+
 MUTANTS = (
     Mutant("any push deploys", "meroku ci_lambda: any tag and any repository fires it", _deploys_any_push),
     Mutant("prefix match", "aws-ecs-automation: app hits app-worker", _matches_by_prefix),
@@ -324,6 +333,7 @@ MUTANTS = (
         "ignore failed digests",
         "watchtower #1134: the broken image comes back",
         lambda: [(redeploy_plan, "_failure_of_these_images", _nothing)],
+        story=(GOOD_PUSH, BROKEN_PUSH, Step("push_same", ("app:latest",), 310), BROKEN_AGAIN),
     ),
     Mutant(
         "deploy what is not opted in",
@@ -340,8 +350,18 @@ MUTANTS = (
         "cdk-ecs-public-discovery: a late RUNNING brings a dead task back",
         _trusts_the_tasks_event,
     ),
-    Mutant("drop the re-read after writing", "cdk-fargate-public-dns", _never_looks_again),
-    Mutant("UPSERT instead of compare-and-swap", "ecs-service-extensions AssignPublicIp", _upserts),
+    Mutant(
+        "drop the re-read after writing",
+        "cdk-fargate-public-dns",
+        _never_looks_again,
+        story=(GOOD_PUSH, THE_NEW_TASK_ENDS, GOOD_PUSH),
+    ),
+    Mutant(
+        "UPSERT instead of compare-and-swap",
+        "ecs-service-extensions AssignPublicIp",
+        _upserts,
+        story=(GOOD_PUSH, THE_NEW_TASK_ENDS, GOOD_PUSH),
+    ),
     Mutant(
         "delete at zero tasks", "ecs-service-extensions AssignPublicIp", lambda: _planned(_deletes_at_zero)
     ),
