@@ -1,9 +1,11 @@
-"""The README's figures are those of a file that a command wrote."""
+"""The README's figures are those of a file that a command wrote, or of what a command prints."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+
+from docs.costs import costs, table
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -21,4 +23,20 @@ def test_the_load_s_table_is_that_of_its_file() -> None:
     counts = json.loads((ROOT / "docs" / "load.json").read_text())["counts"]
     assert shown == {
         (each["phase"], each["service"], f"{each['failed']}/{each['requests']}") for each in counts
+    }
+
+
+def test_the_costs_are_those_that_the_command_prints() -> None:
+    assert f"\n{table()}\n" in (ROOT / "README.md").read_text()
+
+
+def test_the_costs_are_the_sums_of_list_prices() -> None:
+    shown = {what: round(usd, 2) for what, usd in costs().items()}
+    assert shown == {
+        "pushlive, one task": 13.16,  # 9.01 for the task, 3.65 for its address, 0.50 for the zone
+        "pushlive, one task, `Architecture=ARM64`": 11.36,  # 7.21 for the task
+        "pushlive before the first push, or scaled to 0": 0.50,
+        "the same task behind a load balancer": 36.89,  # 16.43 for it, 7.30 for its two addresses
+        "App Runner, always busy": 15.73,  # 2.56 for memory, 11.68 for the processor, 1.00 for deployments
+        "App Runner, never asked": 4.05,  # 2.555 for memory
     }
