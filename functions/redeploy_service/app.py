@@ -10,7 +10,6 @@ One run, woken by a push, by the end of a deployment, or every five minutes:
 from __future__ import annotations
 
 import os
-import re
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -27,11 +26,11 @@ from pushlive.redeploy_plan import (
     Decision,
     Image,
     Service,
-    ServiceDeployment,
     deployable_from,
     opt_out,
     plan_deployment,
 )
+from pushlive.redeploy_state import LiveServices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,10 +52,6 @@ LOOKS = 4
 GONE = ("ServiceNotFoundException", "ServiceNotActiveException")
 
 SERVER_ERROR = 500
-
-START_COUNT = re.compile(
-    "0*[1-9][0-9]{0,3}"
-)  # a service has 5000 tasks at most (ECS guide, "Service quotas")
 
 # What only one run may do at a time. A slow hold would stop a service that another run has just started.
 CLAIMED = (Action.HOLD, Action.START, Action.DEPLOY)
@@ -82,7 +77,13 @@ class Redeployment:
     """Makes the client, which most runs do not need."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], None] = time.sleep
-    images: dict[str, Image] = field(default_factory=dict)
+    live: LiveServices = field(init=False)
+    """The live state, as it is read."""
+
+    def __post_init__(self) -> None:
+        self.live = LiveServices(
+            self.settings, self.ecs_client, self.ecr_client, on_image=self._wait_out_the_second_of
+        )
 
     def run(self, event: Any) -> None:  # noqa: ANN401 - whatever somebody sends
         """Decide for each service that the event may concern, and do it.
@@ -121,84 +122,19 @@ class Redeployment:
 
     def _read(self, found: ecs.Service, wake: events.Wake, *, held: bool) -> tuple[Service, Image | None]:
         """Return the service, whole if the plan may ask for it, and the image whose push woke us."""
-        service = replace(self._state(found), held=held)
+        service = replace(self.live.outline(found), held=held)
         pushed = self._pushed(wake, service)
         if not opt_out(service) and (pushed is None or pushed.reference in service.image_references):
-            service = self._whole_state(found, service)
+            service = self.live.whole(found, service)
         return service, pushed
 
-    def _again(self, found: ecs.Service) -> ecs.Service:
-        """Return the service as it is now; as it was if it is gone."""
-        cluster = self.settings.cluster_arn
-        return next(iter(ecs.services(self.ecs_client, cluster, [found.service_name])), found)
-
     def _services(self, wake: events.Wake) -> list[ecs.Service]:
-        cluster = self.settings.cluster_arn
-        if isinstance(wake, events.ServiceChanged):
-            found = ecs.services(self.ecs_client, cluster, [wake.service_name])
-            if not found:
-                logger.info("ignored", reason="the service is gone", ecs_service=wake.service_name)
-            return found
-        return ecs.services(self.ecs_client, cluster, ecs.service_names(self.ecs_client, cluster))
-
-    def _state(self, found: ecs.Service) -> Service:
-        """Return what is known of a service without reading its images and deployments."""
-        service = Service(
-            service_name=found.service_name,
-            status=found.status,
-            redeploy=found.tags.get(ecs.REDEPLOY_TAG),
-            desired_count=found.desired_count,
-            start_count=1,
-            deployment_controller=found.deployment_controller,
-            image_references=(),
-        )
-        if opt_out(service):
-            return service
-        definition = ecs.task_definition(self.ecs_client, found.task_definition_arn)
-        references = tuple(definition.images.values())
-        return replace(service, start_count=_start_count(found), image_references=references)
-
-    def _whole_state(self, found: ecs.Service, service: Service) -> Service:
-        """Return `service` with all that its plan may ask for."""
-        cluster = self.settings.cluster_arn
-        definition = ecs.task_definition(self.ecs_client, found.task_definition_arn)
-        images = tuple(image for reference in service.image_references if (image := self._image(reference)))
-        deployments = self._deployments(found.service_name, definition)
-        running = ecs.running_digests(
-            ecs.tasks(self.ecs_client, cluster, found.service_name), definition, found.newest_deployment_id
-        )
-        if found.desired_count == 0:
-            # Read after the deployments: whoever has started it since is seen here, or claims as we would.
-            found = self._again(found)
-            if found.desired_count > 0:  # by a run or a person, perhaps after the deployments were read
-                deployments = self._deployments(found.service_name, definition)
-        return replace(
-            service,
-            desired_count=found.desired_count,
-            images=images,
-            deployments=deployments,
-            running_digests=running,
-            running_count=found.running_count,
-        )
-
-    def _deployments(
-        self, service_name: str, definition: ecs.TaskDefinition
-    ) -> tuple[ServiceDeployment, ...]:
-        settings = self.settings
-        return ecs.deployments(
-            self.ecs_client, settings.cluster_arn, service_name, definition, settings.registry
-        )
-
-    def _image(self, reference: str) -> Image | None:
-        """Return what a reference names now; None for an image that is not a tag of this registry."""
-        tagged = ecr.tagged(reference, self.settings.registry)
-        if tagged is None:
-            return None
-        if reference not in self.images:
-            image = ecr.image(self.ecr_client, reference, *tagged)
-            self._wait_out_the_second_of(image)
-            self.images[reference] = image
-        return self.images[reference]
+        if not isinstance(wake, events.ServiceChanged):
+            return self.live.all()
+        found = self.live.named(wake.service_name)
+        if found is None:
+            logger.info("ignored", reason="the service is gone", ecs_service=wake.service_name)
+        return [found] if found else []
 
     # plan
 
@@ -206,8 +142,8 @@ class Redeployment:
         held, claim = False, None
         for look in range(LOOKS):
             if look:
-                self.images.clear()
-                found = self._again(found)
+                self.live.images.clear()
+                found = self.live.named(found.service_name) or found
             service, pushed = self._read(found, wake, held=held)
             decision = plan_deployment(service, pushed, self.now())
             if decision.action in CLAIMED and not self.settings.dry_run:
@@ -292,13 +228,3 @@ class Redeployment:
         """
         if image.pushed_at:
             self.sleep(min(1.0, max(0.0, (deployable_from(image) - self.now()).total_seconds())))
-
-
-def _start_count(found: ecs.Service) -> int:
-    text = found.tags.get(ecs.DESIRED_COUNT_TAG, "1")
-    if not START_COUNT.fullmatch(text):
-        raise ConfigError(
-            f"The tag {ecs.DESIRED_COUNT_TAG} of service {found.service_name} is {text!r:.80}: "
-            "give a whole number of tasks, from 1 to 9999"
-        )
-    return int(text)

@@ -14,17 +14,18 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pushlive import aws, cloudformation, ec2, ecs, events, probe, route53
+from pushlive import aws, cloudformation, ecs, events, probe, route53
 from pushlive.config import ConfigError, Settings
-from pushlive.record_plan import Action, Decision, Record, Service, Task, owner_text, plan_record
+from pushlive.record_plan import Action, Decision, Record, Service, owner_text, plan_record
+from pushlive.record_state import LiveTasks, host_name_tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -78,8 +79,11 @@ class RecordUpdate:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], None] = time.sleep
     answering: Callable[[Iterable[str], int], frozenset[str]] = probe.answering
-    silent_ports: dict[str, int] = field(default_factory=dict)
-    """Public address to port of the tasks that did not answer at the last look."""
+    live: LiveTasks = field(init=False)
+    """The live state, as it is read."""
+
+    def __post_init__(self) -> None:
+        self.live = LiveTasks(self.settings, self.ecs_client, self.ec2_client, self.clock, self.answering)
 
     def run(self, event: Any) -> None:  # noqa: ANN401 - whatever somebody sends
         """Decide for each service that the event may concern, and do it.
@@ -105,10 +109,10 @@ class RecordUpdate:
     def _follow_all(self, service_names: list[str], *, patient: bool) -> None:
         failures: dict[str, Exception] = {}
         for found in ecs.services(self.ecs_client, self.settings.cluster_arn, service_names):
-            if not _host_name_tag(found):
+            if not host_name_tag(found):
                 continue  # it asks for no record: one call was all it cost
             try:
-                name = route53.host_name(_host_name_tag(found), self._zone())
+                name = route53.host_name(host_name_tag(found), self._zone())
                 self._follow(found.service_name, name, patient=patient)
             except (ClientError, BotoCoreError, ConfigError, route53.RecordChangedMeanwhileError) as error:
                 logger.exception("failed", ecs_service=found.service_name)
@@ -142,7 +146,7 @@ class RecordUpdate:
             if not (wait or changed) or self.settings.dry_run or self.now() >= self.deadline:
                 return
             if wait:
-                longest = LONGEST_PAUSE_SECONDS if self.silent_ports else HEALTH_PAUSE_SECONDS
+                longest = LONGEST_PAUSE_SECONDS if self.live.silent_ports else HEALTH_PAUSE_SECONDS
                 self._wait_for_an_answer(min(pause_seconds, longest))
                 pause_seconds = min(2 * pause_seconds, longest)
 
@@ -151,11 +155,8 @@ class RecordUpdate:
         until = min(self.now() + seconds, self.deadline)
         while self.now() < until:
             self.sleep(LOOK_AGAIN_SECONDS)
-            for port in set(self.silent_ports.values()):
-                if self.answering(
-                    [ip for ip, its_port in self.silent_ports.items() if its_port == port], port
-                ):
-                    return
+            if self.live.a_silent_port_answers():
+                return
 
     def _look(self, service_name: str, name: str) -> tuple[Decision, int]:
         """Read, plan and apply once; return the decision and how many running tasks are not ready yet.
@@ -164,89 +165,22 @@ class RecordUpdate:
         (see `route53`), so no run can put back tasks that are older than the record.
         """
         record = route53.read_record(self.route53_client, self.settings.hosted_zone_id, name)
-        service = self._state(service_name, name)
+        service = self.live.service(service_name, name)
+        self._warn_of_tasks_without_address(service, service_name)
         decision = plan_record(service, record, self.settings.ttl_seconds)
         if not self.settings.dry_run:
             self._apply(decision, service, record)
         return decision, sum(task.runs and not (task.is_candidate and task.settled) for task in service.tasks)
 
-    # read
-
-    def _state(self, service_name: str, name: str) -> Service:
-        found = self._find(service_name)
-        if found is None or found.status != "ACTIVE" or _host_name_tag(found) != name:
-            # The ownership TXT names the service by its ARN, also when the service is gone.
-            arn = self.settings.cluster_arn.replace(":cluster/", ":service/") + f"/{service_name}"
-            return Service(arn, name, wanted=False, desired_count=0, newest_deployment_id="")
-        return Service(
-            service_arn=found.service_arn,
-            host_name=name,
-            wanted=True,
-            desired_count=found.desired_count,
-            newest_deployment_id=found.newest_deployment_id,
-            tasks=self._tasks(found) if found.desired_count else (),
-        )
-
-    def _find(self, service_name: str) -> ecs.Service | None:
-        found = ecs.services(self.ecs_client, self.settings.cluster_arn, [service_name])
-        return found[0] if found else None
-
-    def _tasks(self, service: ecs.Service) -> tuple[Task, ...]:
-        found = ecs.tasks(self.ecs_client, self.settings.cluster_arn, service.service_name)
-        # During a deployment some tasks are of another revision, with another port or health check.
-        definitions = {
-            task.task_definition_arn: ecs.task_definition(self.ecs_client, task.task_definition_arn)
-            for task in found
-        }
-        public_ips = ec2.public_ips(self.ec2_client, [task.eni_id for task in found if task.eni_id])
-        tasks, ports = [], {}
-        for one in found:
-            definition = definitions[one.task_definition_arn]
-            task = Task(
-                task_arn=one.task_arn,
-                deployment_id=one.deployment_id,
-                last_status=one.last_status,
-                desired_status=one.desired_status,
-                public_ip=public_ips.get(one.eni_id or ""),
-                healthy=self._is_healthy(one, definition),
-                settled=self._is_settled(one),
-            )
-            tasks.append(task)
-            if task.runs and definition.port is not None:
-                ports[task.public_ip or ""] = definition.port
+    def _warn_of_tasks_without_address(self, service: Service, service_name: str) -> None:
+        for task in service.tasks:
             if task.last_status == "RUNNING" and not task.public_ip:
                 logger.warning(
                     "task without a public address",
                     reason="it is gone already, or needs assignPublicIp and a route to an internet gateway",
-                    ecs_service=service.service_name,
+                    ecs_service=service_name,
                     task=task.task_arn,
                 )
-        if not self.settings.probe:
-            return tuple(tasks)
-        answering: frozenset[str] = frozenset()
-        for port in set(ports.values()):
-            answering |= self.answering([ip for ip, its_port in ports.items() if its_port == port], port)
-        self.silent_ports = {ip: port for ip, port in ports.items() if ip not in answering}
-        # Without a port there is nothing to ask: RUNNING counts.
-        return tuple(
-            replace(task, answers=task.public_ip in answering or task.public_ip not in ports)
-            for task in tasks
-        )
-
-    def _is_healthy(self, task: ecs.Task, definition: ecs.TaskDefinition) -> bool:
-        """Whether nothing speaks against sending clients to the task, if its port answers.
-
-        A companion's check, which lets ECS wait until clients have moved, must not keep them from moving.
-        """
-        waits = definition.port_has_health_check or not self.settings.probe or definition.port is None
-        if definition.has_health_check and waits:
-            return task.health_status == "HEALTHY"
-        return task.health_status != "UNHEALTHY"
-
-    def _is_settled(self, task: ecs.Task) -> bool:
-        if task.started_at is None:
-            return False
-        return self.clock() >= task.started_at + timedelta(seconds=self.settings.settle_seconds)
 
     # apply
 
@@ -301,12 +235,8 @@ class RecordUpdate:
 
         The tag goes first: a run at the same time then finds that the name is no longer wanted.
         """
-        found = self._find(service_name)
-        wants_it = found and found.status == "ACTIVE" and _host_name_tag(found) == name
+        found = self.live.find(service_name)
+        wants_it = found and found.status == "ACTIVE" and host_name_tag(found) == name
         if found and wants_it and not self.settings.dry_run:
             self.ecs_client.untag_resource(resourceArn=found.service_arn, tagKeys=[ecs.HOST_NAME_TAG])
         self._follow(service_name, name, patient=False)
-
-
-def _host_name_tag(service: ecs.Service) -> str:
-    return route53.spelled(service.tags.get(ecs.HOST_NAME_TAG, ""))

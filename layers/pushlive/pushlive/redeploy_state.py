@@ -1,0 +1,123 @@
+"""What RedeployService reads before it plans: services, the images that they name, deployments, tasks."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from pushlive import ecr, ecs
+from pushlive.config import ConfigError
+from pushlive.redeploy_plan import Image, Service, ServiceDeployment, opt_out
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mypy_boto3_ecr import ECRClient
+    from mypy_boto3_ecs import ECSClient
+
+    from pushlive.config import Settings
+
+START_COUNT = re.compile(
+    "0*[1-9][0-9]{0,3}"
+)  # a service has 5000 tasks at most (ECS guide, "Service quotas")
+
+
+@dataclass
+class LiveServices:
+    """The live state of the cluster's services. Each image is read once, until `images` is cleared."""
+
+    settings: Settings
+    ecs_client: ECSClient
+    ecr_client: ECRClient
+    on_image: Callable[[Image], None] = lambda _: None
+    """Told of each image that was read, before the deployments are read that may carry it."""
+    images: dict[str, Image] = field(default_factory=dict)
+
+    def all(self) -> list[ecs.Service]:
+        """Return every service of the cluster."""
+        cluster = self.settings.cluster_arn
+        return ecs.services(self.ecs_client, cluster, ecs.service_names(self.ecs_client, cluster))
+
+    def named(self, service_name: str) -> ecs.Service | None:
+        """Return the service as it is now; None if there is no such service."""
+        found = ecs.services(self.ecs_client, self.settings.cluster_arn, [service_name])
+        return found[0] if found else None
+
+    def outline(self, found: ecs.Service) -> Service:
+        """Return what is known of a service without reading its images and deployments.
+
+        Raises:
+            ConfigError: its tag `pushlive:desired-count` is no number of tasks.
+        """
+        service = Service(
+            service_name=found.service_name,
+            status=found.status,
+            redeploy=found.tags.get(ecs.REDEPLOY_TAG),
+            desired_count=found.desired_count,
+            start_count=1,
+            deployment_controller=found.deployment_controller,
+            image_references=(),
+        )
+        if opt_out(service):
+            return service
+        definition = ecs.task_definition(self.ecs_client, found.task_definition_arn)
+        references = tuple(definition.images.values())
+        return replace(service, start_count=start_count(found), image_references=references)
+
+    def whole(self, found: ecs.Service, outline: Service) -> Service:
+        """Return the service with all that its plan may ask for."""
+        cluster = self.settings.cluster_arn
+        definition = ecs.task_definition(self.ecs_client, found.task_definition_arn)
+        images = tuple(image for reference in outline.image_references if (image := self.image(reference)))
+        deployments = self.deployments(found)
+        running = ecs.running_digests(
+            ecs.tasks(self.ecs_client, cluster, found.service_name), definition, found.newest_deployment_id
+        )
+        if found.desired_count == 0:
+            # Read after the deployments: whoever has started it since is seen here, or claims as we would.
+            found = self.named(found.service_name) or found
+            if found.desired_count > 0:  # by a run or a person, perhaps after the deployments were read
+                deployments = self.deployments(found)
+        return replace(
+            outline,
+            desired_count=found.desired_count,
+            images=images,
+            deployments=deployments,
+            running_digests=running,
+            running_count=found.running_count,
+        )
+
+    def deployments(self, found: ecs.Service) -> tuple[ServiceDeployment, ...]:
+        """Return the service's newest deployments, newest first."""
+        settings = self.settings
+        definition = ecs.task_definition(self.ecs_client, found.task_definition_arn)
+        return ecs.deployments(
+            self.ecs_client, settings.cluster_arn, found.service_name, definition, settings.registry
+        )
+
+    def image(self, reference: str) -> Image | None:
+        """Return what a reference names now; None for an image that is not a tag of this registry."""
+        tagged = ecr.tagged(reference, self.settings.registry)
+        if tagged is None:
+            return None
+        if reference not in self.images:
+            image = ecr.image(self.ecr_client, reference, *tagged)
+            self.on_image(image)
+            self.images[reference] = image
+        return self.images[reference]
+
+
+def start_count(found: ecs.Service) -> int:
+    """Return with how many tasks a service that has never run is started.
+
+    Raises:
+        ConfigError: its tag `pushlive:desired-count` is no number of tasks.
+    """
+    text = found.tags.get(ecs.DESIRED_COUNT_TAG, "1")
+    if not START_COUNT.fullmatch(text):
+        raise ConfigError(
+            f"The tag {ecs.DESIRED_COUNT_TAG} of service {found.service_name} is {text!r:.80}: "
+            "give a whole number of tasks, from 1 to 9999"
+        )
+    return int(text)
