@@ -4,7 +4,8 @@ One run, woken by a push, by the end of a deployment, or every five minutes:
 
 1. read the services of the cluster, the images that they name, their deployments and tasks;
 2. plan, for each service (`redeploy_plan`, pure);
-3. apply: UpdateService, where the plan says so, under a claim that only one run can hold (`claims`).
+3. apply: UpdateService, where the plan says so, under a claim that only one run can hold (`claims`);
+4. tell what became of deployments that have ended (`outcome_plan`, pure), each once.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pushlive import aws, claims, ecr, ecs, events
 from pushlive.config import ConfigError, Settings
+from pushlive.metrics import Metric, emit
 from pushlive.redeploy_plan import (
+    ON_PUSH,
+    PAUSED,
     Action,
     Decision,
     Image,
@@ -31,6 +34,7 @@ from pushlive.redeploy_plan import (
     plan_deployment,
 )
 from pushlive.redeploy_state import LiveServices
+from pushlive.telling import Telling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_sns import SNSClient
 
     from pushlive.claims import Claim
 
@@ -55,15 +60,18 @@ SERVER_ERROR = 500
 
 # What only one run may do at a time. A slow hold would stop a service that another run has just started.
 CLAIMED = (Action.HOLD, Action.START, Action.DEPLOY)
-METRICS = {Action.HOLD: "ServicesHeld", Action.START: "ServicesStarted", Action.DEPLOY: "DeploymentsStarted"}
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - Lambda passes it
     """Deploy what the event, or the schedule, finds to be due."""
     settings = Settings.from_env(os.environ)
-    if not settings.claims_log_group:
-        raise ConfigError("The environment variable CLAIMS_LOG_GROUP is missing: template.yaml sets it")
-    Redeployment(settings, aws.client("ecs"), aws.client("ecr"), lambda: aws.client("logs")).run(event)
+    Redeployment(
+        settings,
+        aws.client("ecs"),
+        aws.client("ecr"),
+        lambda: aws.client("logs"),
+        lambda: aws.client("sns"),
+    ).run(event)
 
 
 @dataclass
@@ -75,6 +83,7 @@ class Redeployment:
     ecr_client: ECRClient
     logs_client: Callable[[], CloudWatchLogsClient]
     """Makes the client, which most runs do not need."""
+    sns_client: Callable[[], SNSClient]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], None] = time.sleep
     live: LiveServices = field(init=False)
@@ -107,7 +116,9 @@ class Redeployment:
         failures: dict[str, Exception] = {}
         for service in self._services(wake):
             try:
-                self._look_at(service, wake)
+                looked_at = self._look_at(service, wake)
+                if not isinstance(wake, events.Push):  # which ends no deployment
+                    self._tell(looked_at, service)
             except (ClientError, BotoCoreError, ConfigError) as error:
                 logger.exception("failed", ecs_service=service.service_name)
                 failures[service.service_name] = error
@@ -138,7 +149,7 @@ class Redeployment:
 
     # plan
 
-    def _look_at(self, found: ecs.Service, wake: events.Wake) -> None:
+    def _look_at(self, found: ecs.Service, wake: events.Wake) -> Service:
         held, claim = False, None
         for look in range(LOOKS):
             if look:
@@ -166,7 +177,8 @@ class Redeployment:
                 claims.release(self.logs_client(), self.settings.claims_log_group, claim)
             held = decision.action is Action.HOLD
             if not held or self.settings.dry_run:
-                return
+                break
+        return service
 
     def _claim(self, service: Service, claim: Claim | None) -> Claim | None:
         """Return the claim of what is to be deployed, perhaps the one we have; None if it is another's."""
@@ -192,6 +204,8 @@ class Redeployment:
             ecs_service=service.service_name,
             image=pushed.reference if pushed else ", ".join(image.reference for image in service.images),
             digest=pushed.digest if pushed else ", ".join(str(image.digest) for image in service.images),
+            running_count=service.running_count,
+            desired_count=service.desired_count,
             dry_run=self.settings.dry_run,
         )
 
@@ -218,8 +232,21 @@ class Redeployment:
                 "ignored", reason="the service was deleted meanwhile", ecs_service=service.service_name
             )
             return
-        with single_metric(METRICS[decision.action], MetricUnit.Count, 1, namespace="pushlive"):
-            pass
+        if decision.action is not Action.HOLD:
+            emit(Metric.DEPLOYMENTS_STARTED, self.settings.cluster_arn)
+
+    # tell
+
+    def _tell(self, service: Service, found: ecs.Service) -> None:
+        asks = service.redeploy in (ON_PUSH, PAUSED) and service.deployment_controller == "ECS"
+        if not asks or service.status != "ACTIVE" or self.settings.dry_run:
+            return
+        if opt_out(service):  # paused: a deployment that somebody started by hand is told all the same
+            service = replace(service, deployments=self.live.deployments(found))
+        settings, now = self.settings, self.now()
+        Telling(settings, self.ecs_client, self.logs_client, self.sns_client, logger).tell(
+            service, found, now
+        )
 
     def _wait_out_the_second_of(self, image: Image) -> None:
         """Sleep until a deployment can be told from one of before the push: a second at most.

@@ -19,13 +19,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pushlive import aws, cloudformation, ecs, events, probe, route53
 from pushlive.config import ConfigError, Settings
+from pushlive.metrics import Metric, emit
+from pushlive.outcome_plan import refused
 from pushlive.record_plan import Action, Decision, Record, Service, owner_text, plan_record
 from pushlive.record_state import LiveTasks, host_name_tag
+from pushlive.telling import send_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,7 +35,9 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_route53 import Route53Client
+    from mypy_boto3_sns import SNSClient
 
 logger = Logger(service="UpdateRecord")
 
@@ -49,7 +53,11 @@ LAST_LOOK_SECONDS = 15.0
 # Of two runs at the same time only one can lose, so a run that loses this often has met something else.
 LOST_RACES = 5
 
-METRICS = {Action.WRITE: "RecordsWritten", Action.DELETE: "RecordsDeleted", Action.REFUSE: "RecordsRefused"}
+METRICS = {
+    Action.WRITE: Metric.RECORDS_WRITTEN,
+    Action.DELETE: Metric.RECORDS_DELETED,
+    Action.REFUSE: Metric.RECORDS_REFUSED,
+}
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
@@ -61,7 +69,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         )
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - LAST_LOOK_SECONDS
     RecordUpdate(
-        settings, aws.client("ecs"), aws.client("ec2"), aws.client("route53"), deadline=deadline
+        settings,
+        aws.client("ecs"),
+        aws.client("ec2"),
+        aws.client("route53"),
+        lambda: aws.client("logs"),
+        lambda: aws.client("sns"),
+        deadline=deadline,
     ).run(event)
 
 
@@ -73,6 +87,9 @@ class RecordUpdate:
     ecs_client: ECSClient
     ec2_client: EC2Client
     route53_client: Route53Client
+    logs_client: Callable[[], CloudWatchLogsClient]
+    """Makes the client, which most runs do not need."""
+    sns_client: Callable[[], SNSClient]
     deadline: float
     """When to stop looking again, in seconds of the clock `now`."""
     now: Callable[[], float] = time.monotonic
@@ -113,7 +130,10 @@ class RecordUpdate:
                 continue  # it asks for no record: one call was all it cost
             try:
                 name = route53.host_name(host_name_tag(found), self._zone())
-                self._follow(found.service_name, name, patient=patient)
+                decision, service = self._follow(found.service_name, name, patient=patient)
+                self._tell(decision, service, found.service_name)
+                if service.is_silent and not patient:  # a look by the schedule, not one of many in a row
+                    emit(Metric.SERVICES_SILENT, self.settings.cluster_arn)
             except (ClientError, BotoCoreError, ConfigError, route53.RecordChangedMeanwhileError) as error:
                 logger.exception("failed", ecs_service=found.service_name)
                 failures[found.service_name] = error
@@ -127,12 +147,12 @@ class RecordUpdate:
     def _zone(self) -> str:
         return route53.zone_name(self.route53_client, self.settings.hosted_zone_id)
 
-    def _follow(self, service_name: str, name: str, *, patient: bool) -> None:
+    def _follow(self, service_name: str, name: str, *, patient: bool) -> tuple[Decision, Service]:
         """Look at the record of a service until it is right; with patience also until its tasks answer."""
         lost_races, said, pause_seconds = 0, None, LOOK_AGAIN_SECONDS
         while True:
             try:
-                decision, silent_tasks = self._look(service_name, name)
+                decision, service = self._look(service_name, name)
             except route53.RecordChangedMeanwhileError:
                 lost_races += 1
                 if lost_races == LOST_RACES:
@@ -141,10 +161,10 @@ class RecordUpdate:
             if decision != said:
                 self._say(decision, service_name, name)
                 said = decision
-            wait = decision.action is Action.KEEP and patient and silent_tasks > 0
+            wait = decision.action is Action.KEEP and patient and service.not_ready > 0
             changed = decision.action in (Action.WRITE, Action.DELETE)
             if not (wait or changed) or self.settings.dry_run or self.now() >= self.deadline:
-                return
+                return decision, service
             if wait:
                 longest = LONGEST_PAUSE_SECONDS if self.live.silent_ports else HEALTH_PAUSE_SECONDS
                 self._wait_for_an_answer(min(pause_seconds, longest))
@@ -158,8 +178,8 @@ class RecordUpdate:
             if self.live.a_silent_port_answers():
                 return
 
-    def _look(self, service_name: str, name: str) -> tuple[Decision, int]:
-        """Read, plan and apply once; return the decision and how many running tasks are not ready yet.
+    def _look(self, service_name: str, name: str) -> tuple[Decision, Service]:
+        """Read, plan and apply once; return the decision, and what it was made of.
 
         The record is read before the tasks. A later write replaces only the record that was read
         (see `route53`), so no run can put back tasks that are older than the record.
@@ -170,7 +190,7 @@ class RecordUpdate:
         decision = plan_record(service, record, self.settings.ttl_seconds)
         if not self.settings.dry_run:
             self._apply(decision, service, record)
-        return decision, sum(task.runs and not (task.is_candidate and task.settled) for task in service.tasks)
+        return decision, service
 
     def _warn_of_tasks_without_address(self, service: Service, service_name: str) -> None:
         for task in service.tasks:
@@ -204,8 +224,21 @@ class RecordUpdate:
             dry_run=self.settings.dry_run,
         )
         if decision.action in METRICS and not self.settings.dry_run:
-            with single_metric(METRICS[decision.action], MetricUnit.Count, 1, namespace="pushlive"):
-                pass
+            emit(METRICS[decision.action], self.settings.cluster_arn)
+
+    def _tell(self, decision: Decision, service: Service, service_name: str) -> None:
+        """Tell people of a record that is not ours: once a day, for as long as it is so."""
+        if decision.action is not Action.REFUSE or self.settings.dry_run:
+            return
+        now, name = self.clock(), service.host_name
+        send_once(
+            self.sns_client(),
+            self.logs_client(),
+            self.settings,
+            f"{service_name}/{name}/{now:%Y-%m-%d}/refused",
+            refused(service_name, name, decision.reason),
+            now,
+        )
 
     # CloudFormation
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from moto.ecr.models import ecr_backends
 from moto.logs.models import logs_backends
 from moto.route53.models import route53_backends
+from moto.sns.models import sns_backends
 from redeploy_service.app import Redeployment
 from update_record.app import RecordUpdate
 
@@ -39,7 +40,8 @@ REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
 ZONE = "example.com"
 HOST_NAME = f"app.{ZONE}"
 PORT = 8080
-LOG_GROUP = "redeploy-service"
+LOG_GROUP, RECORD_LOG_GROUP = "redeploy-service", "update-record"
+TOPIC_ARN = f"arn:aws:sns:{REGION}:{ACCOUNT}:pushlive"
 START = datetime(2026, 11, 20, 10, 0, 0, tzinfo=UTC).timestamp()
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -66,7 +68,9 @@ class Region:
         self.ecs = self.wire.client("ecs")
         """A person's too: only what a function calls is recorded."""
         self.subnet_id: str = hands["ec2"].describe_subnets()["Subnets"][0]["SubnetId"]
-        logs_backends[ACCOUNT][REGION].create_log_group(LOG_GROUP, {})
+        for group in (LOG_GROUP, RECORD_LOG_GROUP):
+            logs_backends[ACCOUNT][REGION].create_log_group(group, {})
+        sns_backends[ACCOUNT][REGION].create_topic(TOPIC_ARN.rpartition(":")[2])
         zone = hands["route53"].create_hosted_zone(Name=f"{ZONE}.", CallerReference="test")
         self.zone_id: str = zone["HostedZone"]["Id"].rpartition("/")[2]
         self._events = 0
@@ -286,6 +290,11 @@ class Region:
             and each.event["detail"]["lastStatus"] == last_status
         ][-1]
 
+    def messages(self) -> list[tuple[str, str]]:
+        """Subject and text of what people were told."""
+        sent = sns_backends[ACCOUNT][REGION].topics[TOPIC_ARN].sent_notifications
+        return [(str(subject), str(text)) for _, text, subject, *_ in sent]
+
     # The functions
 
     def _settings(self, changes: dict[str, str]) -> Settings:
@@ -294,6 +303,7 @@ class Region:
             "REGISTRY": REGISTRY,
             "HOSTED_ZONE_ID": self.zone_id,
             "CLAIMS_LOG_GROUP": LOG_GROUP,
+            "TOPIC_ARN": TOPIC_ARN,
             **changes,
         }
         return Settings.from_env(env)
@@ -306,6 +316,7 @@ class Region:
                 self.wire.client("ecs"),
                 self.wire.client("ecr"),
                 lambda: self.wire.client("logs"),
+                lambda: self.wire.client("sns"),
                 now=self.datetime,
                 sleep=self.wait,
             ).run(event or self.schedule())
@@ -314,10 +325,12 @@ class Region:
         """Run UpdateRecord, on the schedule where no event is given, with so much time to look again."""
         with self.wire.recorded(recording=True):
             RecordUpdate(
-                self._settings(env),
+                self._settings({"CLAIMS_LOG_GROUP": RECORD_LOG_GROUP, **env}),
                 self.wire.client("ecs"),
                 self.wire.client("ec2"),
                 self.wire.client("route53"),
+                lambda: self.wire.client("logs"),
+                lambda: self.wire.client("sns"),
                 deadline=self.now + seconds,
                 now=lambda: self.now,
                 clock=self.datetime,
@@ -353,8 +366,12 @@ class Region:
         return [call.parameters for call in self.wire.calls if call.operation == operation]
 
     def claims(self) -> list[str]:
+        """The log streams by which runs claimed a deployment, in order."""
+        return [name for name in self.streams(LOG_GROUP) if name.startswith("claims/")]
+
+    def streams(self, log_group: str) -> list[str]:
         """The log streams that runs made, in order."""
-        return list(logs_backends[ACCOUNT][REGION].groups[LOG_GROUP].streams)
+        return list(logs_backends[ACCOUNT][REGION].groups[log_group].streams)
 
     def service(self, name: str = "app") -> Json:
         """DescribeServices."""

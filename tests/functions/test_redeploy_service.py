@@ -13,7 +13,7 @@ from lab.ecs.fake_runtime import Behaviour
 from pushlive import aws
 from pushlive.config import ConfigError
 from pushlive.events import EventError
-from tests.functions.region import CLUSTER_ARN, LOG_GROUP, REGISTRY
+from tests.functions.region import CLUSTER_ARN, LOG_GROUP, REGISTRY, TOPIC_ARN
 from tests.functions.wire import Fault
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ def test_a_deployment_that_is_left_prints_no_metric(
     region: Region, capsys: pytest.CaptureFixture[str]
 ) -> None:
     running(region)
+    region.redeploy()  # tells that the first deployment is live
+    capsys.readouterr()
     region.redeploy()
     assert capsys.readouterr().out == ""
 
@@ -505,9 +507,8 @@ def test_a_new_service_waits_at_0_and_the_first_push_starts_it_with_its_tags_cou
     assert region.changes() == ["UpdateService", "UpdateService"]
     assert [line["message"] for line in log.lines() if line["message"] != "leave"] == ["hold", "start"]
     metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [key for metric in metrics for key in metric if key.startswith("Services")] == [
-        "ServicesHeld",
-        "ServicesStarted",
+    assert [key for metric in metrics for key in metric if key.startswith("Deployments")] == [
+        "DeploymentsStarted"
     ]
 
 
@@ -759,7 +760,12 @@ def test_a_dry_run_decides_and_changes_nothing(
     assert capsys.readouterr().out == ""
 
 
-SETTINGS = {"CLUSTER_ARN": CLUSTER_ARN, "REGISTRY": REGISTRY, "CLAIMS_LOG_GROUP": LOG_GROUP}
+SETTINGS = {
+    "CLUSTER_ARN": CLUSTER_ARN,
+    "REGISTRY": REGISTRY,
+    "CLAIMS_LOG_GROUP": LOG_GROUP,
+    "TOPIC_ARN": TOPIC_ARN,
+}
 
 
 @pytest.mark.parametrize("name", SETTINGS)

@@ -20,7 +20,9 @@ from tests.functions.region import (
     CLUSTER_ARN,
     HOST_NAME,
     PORT,
+    RECORD_LOG_GROUP,
     REGISTRY,
+    TOPIC_ARN,
     digest_of,
     service_arn,
 )
@@ -808,7 +810,13 @@ def test_a_dry_run_decides_and_changes_nothing(
 
 
 def handler_env(monkeypatch: pytest.MonkeyPatch, region: Region) -> SimpleNamespace:
-    settings = {"CLUSTER_ARN": CLUSTER_ARN, "REGISTRY": REGISTRY, "HOSTED_ZONE_ID": region.zone_id}
+    settings = {
+        "CLUSTER_ARN": CLUSTER_ARN,
+        "REGISTRY": REGISTRY,
+        "CLAIMS_LOG_GROUP": RECORD_LOG_GROUP,
+        "TOPIC_ARN": TOPIC_ARN,
+        "HOSTED_ZONE_ID": region.zone_id,
+    }
     for key, value in {**settings, "PROBE": "false"}.items():
         monkeypatch.setenv(key, value)
     monkeypatch.setattr("pushlive.aws.client", region.wire.client)

@@ -197,7 +197,11 @@ def _error(url: str, service: str, code: str, message: str) -> AWSResponse:
     if service in {"ecs", "ecr", "cloudwatch-logs"}:
         return _response(url, status, json.dumps({"__type": code, "message": message}))
     text = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
-    if service == "ec2":
+    if service == "sns":
+        body = (
+            f"<ErrorResponse><Error><Type>Sender</Type>{text}</Error><RequestId>1</RequestId></ErrorResponse>"
+        )
+    elif service == "ec2":
         body = f"<Response><Errors><Error>{text}</Error></Errors><RequestID>1</RequestID></Response>"
     else:
         body = (

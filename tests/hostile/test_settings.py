@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pushlive.config import ConfigError, Settings
-from tests.functions.region import CLUSTER_ARN, LOG_GROUP, REGISTRY
+from tests.functions.region import CLUSTER_ARN, LOG_GROUP, REGISTRY, TOPIC_ARN
 from tests.hostile.mutations import TEXTS, fuzzed
 
 if TYPE_CHECKING:
@@ -25,14 +25,15 @@ GOOD = {
     "PROBE": "true",
     "DRY_RUN": "false",
     "CLAIMS_LOG_GROUP": LOG_GROUP,
+    "TOPIC_ARN": TOPIC_ARN,
 }
 HANDLERS: dict[str, Callable[..., None]] = {
     "RedeployService": redeploy_service.app.handler,
     "UpdateRecord": update_record.app.handler,
 }
 NEEDED = {
-    "RedeployService": ("CLUSTER_ARN", "REGISTRY", "CLAIMS_LOG_GROUP"),
-    "UpdateRecord": ("CLUSTER_ARN", "REGISTRY", "HOSTED_ZONE_ID"),
+    "RedeployService": ("CLUSTER_ARN", "REGISTRY", "CLAIMS_LOG_GROUP", "TOPIC_ARN"),
+    "UpdateRecord": ("CLUSTER_ARN", "REGISTRY", "HOSTED_ZONE_ID", "CLAIMS_LOG_GROUP", "TOPIC_ARN"),
 }
 WRONG = {
     name: ("*", "\u00e4", "x\n", " ", "a" * 100_000, value + ":", value + "\x1b[2J")

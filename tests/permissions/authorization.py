@@ -1,7 +1,7 @@
 """Which requests IAM decides on when a function makes a call.
 
 Resources and condition keys are those of the Service Authorization Reference (its pages for Amazon ECS,
-ECR, EC2, Route 53, SQS and CloudWatch Logs); test_reference.py compares this file with it. A call that
+ECR, EC2, Route 53, SNS, SQS and CloudWatch Logs); test_reference.py compares this file with it. A call that
 names several resources, or needs two kinds of them, is decided on for each.
 """
 
@@ -169,6 +169,10 @@ def _queue(parameters: Json) -> Iterator[tuple[str, Context]]:
     yield f"arn:aws:sqs:{REGION}:{ACCOUNT}:{parameters['QueueUrl'].rpartition('/')[2]}", {}
 
 
+def _topic(parameters: Json) -> Iterator[tuple[str, Context]]:
+    yield parameters["TopicArn"], {}
+
+
 RULES: dict[str, Callable[[Json], Iterator[tuple[str, Context]]]] = {
     "ec2:DescribeNetworkInterfaces": _any_resource,
     "ecr:BatchCheckLayerAvailability": _repository,
@@ -193,6 +197,7 @@ RULES: dict[str, Callable[[Json], Iterator[tuple[str, Context]]]] = {
     "route53:ChangeResourceRecordSets": _record_sets,
     "route53:GetHostedZone": _zone,
     "route53:ListResourceRecordSets": _zone,
+    "sns:Publish": _topic,
     "sqs:SendMessage": _queue,
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from tests.functions.region import CLUSTER_ARN, HOST_NAME
+from tests.functions.region import CLUSTER_ARN, HOST_NAME, TOPIC_ARN
 from tests.permissions.authorization import requests_of
 from tests.permissions.iam import Request, allows
 from tests.permissions.policies import Policies, names
@@ -65,6 +65,10 @@ def log(role: str, operation: str, group: str) -> Call:
 
 def dead_letter(role: str, queue: str) -> Call:
     return Call(role, "sqs", "SendMessage", {"QueueUrl": f"https://sqs/{queue}", "MessageBody": "{}"})
+
+
+def publish(role: str, topic_arn: str) -> Call:
+    return Call(role, "sns", "Publish", {"TopicArn": topic_arn, "Message": "-"})
 
 
 def ecs(role: str, operation: str, **parameters: Any) -> Call:
@@ -128,6 +132,11 @@ EVERY_DAY = {
             "write-its-log": log(role, "PutLogEvents", LOG[role]),
             "begin-its-log": log(role, "CreateLogStream", LOG[role]),
             "dead-letter": dead_letter(role, QUEUE),
+            "tell": publish(role, TOPIC_ARN),
+            "list-what-was-told": Call(role, "logs", "DescribeLogStreams", {"logGroupName": LOG[role]}),
+            "tell-it-another-time": Call(
+                role, "logs", "DeleteLogStream", {"logGroupName": LOG[role], "logStreamName": "told/app/1/1"}
+            ),
         }.items()
     },
     "task-logs-in": Call(EXECUTION, "ecr", "GetAuthorizationToken"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.functions.region import ACCOUNT, HOST_NAME, LOG_GROUP, REGION
+from tests.functions.region import ACCOUNT, HOST_NAME, LOG_GROUP, RECORD_LOG_GROUP, REGION, TOPIC_ARN
 from tests.template.stack import HOSTED_ZONE_ID, Stack, fill, transformed_template
 
 if TYPE_CHECKING:
@@ -33,7 +33,13 @@ ARNS = {
     "AWS::SQS::Queue": "sqs:{region}:{account}:{name}",
 }
 # As the functions' test region calls them; the others have names of this stack.
-PHYSICAL_IDS = {"Cluster": CLUSTER, "RedeployServiceLogs": LOG_GROUP, "Repository": REPOSITORY}
+PHYSICAL_IDS = {
+    "Cluster": CLUSTER,
+    "Notifications": TOPIC_ARN,
+    "RedeployServiceLogs": LOG_GROUP,
+    "Repository": REPOSITORY,
+    "UpdateRecordLogs": RECORD_LOG_GROUP,
+}
 
 
 @cache

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tests.functions import test_claims as claims
 from tests.functions import test_redeploy_service as pushes
+from tests.functions import test_telling as telling
 from tests.functions import test_update_record as records
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ STORIES: list[Story] = [
     pushes.test_a_push_during_a_rollback_loses_nothing_and_is_deployed_after_it,
     pushes.test_a_service_that_never_was_is_no_error,
     pushes.test_one_failing_service_does_not_stop_the_rest_and_lambda_runs_the_event_again,
+    telling.test_each_outcome_is_told_once,
+    telling.test_what_sns_refuses_is_told_by_the_next_run,
+    telling.test_what_was_neither_told_nor_deployed_leaves_no_trace,
+    telling.test_a_record_that_is_not_ours_is_told_once_a_day,
+    telling.test_what_cannot_be_told_of_a_record_is_told_by_the_next_run,
     claims.test_the_run_that_leaves_names_the_claim,
     claims.test_runs_that_are_ended_one_after_the_other_do_not_stop_the_last,
     claims.test_a_service_that_is_gone_leaves_no_claim,
@@ -58,8 +64,20 @@ NEEDED_IN: dict[tuple[str, str], Story] = {
     ("RedeployServiceRole", "ecr:BatchGetImage"): (
         pushes.test_an_index_that_ecs_reports_as_its_child_is_already_live
     ),
-    ("RedeployServiceRole", "logs:DeleteLogStream"): claims.test_a_service_that_is_gone_leaves_no_claim,
+    ("RedeployServiceRole", "logs:DeleteLogStream"): (
+        telling.test_what_was_neither_told_nor_deployed_leaves_no_trace
+    ),
     ("RedeployServiceRole", "logs:DescribeLogStreams"): claims.test_the_run_that_leaves_names_the_claim,
+    ("RedeployServiceRole", "sns:Publish"): telling.test_what_sns_refuses_is_told_by_the_next_run,
+    ("UpdateRecordRole", "logs:CreateLogStream"): telling.test_a_record_that_is_not_ours_is_told_once_a_day,
+    ("UpdateRecordRole", "logs:DeleteLogStream"): (
+        telling.test_what_cannot_be_told_of_a_record_is_told_by_the_next_run
+    ),
+    (
+        "UpdateRecordRole",
+        "logs:DescribeLogStreams",
+    ): telling.test_a_record_that_is_not_ours_is_told_once_a_day,
+    ("UpdateRecordRole", "sns:Publish"): telling.test_a_record_that_is_not_ours_is_told_once_a_day,
     ("RedeployServiceRole", "sqs:SendMessage"): (
         pushes.test_one_failing_service_does_not_stop_the_rest_and_lambda_runs_the_event_again
     ),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.functions.region import ACCOUNT, CLUSTER_ARN, HOST_NAME, REGION
+from tests.functions.region import ACCOUNT, CLUSTER_ARN, HOST_NAME, REGION, TOPIC_ARN
 from tests.permissions.calls import (
     DEPLOY,
     ECS,
@@ -30,6 +30,7 @@ from tests.permissions.calls import (
     image,
     log,
     part_of_service,
+    publish,
     record,
 )
 from tests.permissions.iam import Request, allows
@@ -96,6 +97,16 @@ DENIED = {
             ),
             "begins-another-log": log(role, "CreateLogStream", f"{LOG[role]}2"),
             "sends-to-another-queue": dead_letter(role, "other"),
+            "tells-another-topic": publish(role, f"{TOPIC_ARN}-2"),
+            "lists-the-other-functions-log": Call(
+                role,
+                "logs",
+                "DescribeLogStreams",
+                {"logGroupName": LOG[UPDATE if role == REDEPLOY else REDEPLOY]},
+            ),
+            "deletes-what-it-logged": Call(
+                role, "logs", "DeleteLogStream", {"logGroupName": LOG[role], "logStreamName": "2026/11/20/1"}
+            ),
         }.items()
     },
     "task-writes-a-functions-log": log(EXECUTION, "PutLogEvents", LOG[REDEPLOY]),

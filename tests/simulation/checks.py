@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lab.ecs.deployments import UNFINISHED
 from tests.simulation.places import CLUSTER, CLUSTER_ARN, HOST_NAMES, REGISTRY, service_arn
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ STALE = "a record never holds for longer than 6 minutes an address that belongs 
 PROMPT = "without a fault an address that belongs to no task leaves the record within 2 minutes"
 LEFT = "no run leaves behind an address whose task was gone already when it wrote it"
 SILENT = "no task that never answered is published while another one answers"
+TOLD_RIGHT = "what failed is never told as a success, nor a success as a failure"
+TOLD_ONCE = "without a fault each outcome is told once"
 KEPT_DOWN = "no service that ran is set to 0 tasks by us"
 WORK = "no run does work proportional to more than the watched cluster"
 NO_CAUSE = "no run fails without a cause"
@@ -77,6 +80,8 @@ class Checks:
     moved_back: dict[tuple[str, str], bool] = field(default_factory=dict)
     left_behind: set[str] = field(default_factory=set)
     """Host names whose record may stay: see docs/reliability.md, what is not promised."""
+    messages: Counter[str] = field(default_factory=Counter)
+    """Name of a service deployment to how often its outcome was told."""
     wanted_since: dict[str, float] = field(default_factory=dict)
     """Host name to since when its service wants it and desires tasks."""
     _watched: dict[str, Watched] = field(default_factory=dict)
@@ -256,6 +261,29 @@ class Checks:
         asked = run.event.get("ResourceProperties", {}).get("ServiceName")
         if request["resourceArn"] != service_arn(str(asked)) or request["tagKeys"] != ["pushlive:hostname"]:
             self.fail(NOT_OPTED_IN, f"{run} takes {request['tagKeys']} off {request['resourceArn']}")
+
+    # SNS
+
+    def told(self, run: Run, subject: str, text: str) -> None:
+        """Check what people are told."""
+        self.counts["Publish"] += 1
+        self.cloud.clock.tell("  %s tells: %s", run, subject)
+        deployment = self._deployment_in(text)
+        if deployment is None:
+            return
+        self.messages[deployment.arn.rpartition("/")[2]] += 1
+        failed = deployment.status in {"ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED", "STOPPED"}
+        if deployment.status in UNFINISHED or ("FAILED" in subject) != failed:
+            self.fail(TOLD_RIGHT, f"{run} tells {subject!r} of a deployment that is {deployment.status}")
+        again = self.messages[deployment.arn.rpartition("/")[2]] > 1
+        if again and self.cloud.clock.now > self.cloud.faults.grave_at + CALM_AGAIN_SECONDS:
+            self.fail(TOLD_ONCE, f"{run} tells again {subject!r}")
+
+    def _deployment_in(self, text: str) -> ServiceDeployment | None:
+        for arn, deployment in self.cloud.model.engine.service_deployments.items():
+            if f" {arn.rpartition('/')[2]}," in text:
+                return deployment
+        return None
 
     # Route 53
 

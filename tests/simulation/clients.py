@@ -382,6 +382,21 @@ class Logs(Client):
         return self._call("DescribeLogStreams", request, answer)
 
 
+class Sns(Client):
+    """Amazon SNS."""
+
+    service = "sns"
+
+    def publish(self, **request: Any) -> Json:
+        """As boto3."""
+
+        def answer(run: Run) -> Json:
+            self._cloud.checks.told(run, request["Subject"], request["Message"])
+            return {"MessageId": str(self._cloud.clock.now)}
+
+        return self._call("Publish", request, answer)
+
+
 class _Exceptions:
     """`client.exceptions`."""
 
@@ -390,5 +405,5 @@ class _Exceptions:
             setattr(self, name, type(name, (ClientError,), {}))
 
 
-CLIENTS: dict[str, type[Client]] = {kind.service: kind for kind in (Ecs, Ecr, Ec2, Route53, Logs)}
+CLIENTS: dict[str, type[Client]] = {kind.service: kind for kind in (Ecs, Ecr, Ec2, Route53, Logs, Sns)}
 EXCEPTIONS = {kind: _Exceptions(kind.errors) for kind in CLIENTS.values()}

@@ -54,6 +54,7 @@ SETTINGS = Settings.from_env(
         "TTL_SECONDS": str(TTL_SECONDS),
         "SETTLE_SECONDS": "15",
         "CLAIMS_LOG_GROUP": "redeploy-service",
+        "TOPIC_ARN": f"arn:aws:sns:{REGION}:{ACCOUNT}:pushlive",
     }
 )
 
@@ -202,6 +203,7 @@ class Cloud:
             self._client(environment, "ecs"),
             self._client(environment, "ecr"),
             lambda: self._client(environment, "logs"),
+            lambda: self._client(environment, "sns"),
             now=lambda: moment(self.clock.now),
             sleep=self._sleep(environment),
         ).run(event)
@@ -212,6 +214,8 @@ class Cloud:
             self._client(environment, "ecs"),
             self._client(environment, "ec2"),
             self._client(environment, "route53"),
+            lambda: self._client(environment, "logs"),
+            lambda: self._client(environment, "sns"),
             deadline=self.clock.now + TIMEOUT_SECONDS - LAST_LOOK_SECONDS,
             now=lambda: self.clock.now,
             clock=lambda: moment(self.clock.now),

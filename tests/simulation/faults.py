@@ -18,6 +18,7 @@ THROTTLED = {
     "ec2": "RequestLimitExceeded",
     "route53": "Throttling",
     "logs": "ThrottlingException",
+    "sns": "Throttled",
 }
 DENIED = {"ec2": "UnauthorizedOperation", "route53": "AccessDenied"}
 KINDS = ("throttled", "denied", "slow")

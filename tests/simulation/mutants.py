@@ -103,9 +103,9 @@ def _only_looks_at_pushes() -> list[Patch]:
 def _stops_at_the_first_failure() -> list[Patch]:
     whole = redeploy_app.Redeployment._look_at
 
-    def look_at(self: redeploy_app.Redeployment, found: Any, wake: Any) -> None:
+    def look_at(self: redeploy_app.Redeployment, found: Any, wake: Any) -> Any:
         try:
-            whole(self, found, wake)
+            return whole(self, found, wake)
         except (ClientError, ConfigError) as error:
             raise RuntimeError("nobody catches this") from error
 
@@ -252,11 +252,13 @@ def _upserts() -> list[Patch]:
 def _never_looks_again() -> list[Patch]:
     whole = record_app.RecordUpdate._look
 
-    def look(self: record_app.RecordUpdate, service_name: str, name: str) -> tuple[record_plan.Decision, int]:
-        decision, silent_tasks = whole(self, service_name, name)
+    def look(
+        self: record_app.RecordUpdate, service_name: str, name: str
+    ) -> tuple[record_plan.Decision, record_plan.Service]:
+        decision, service = whole(self, service_name, name)
         if decision.action is record_plan.Action.WRITE:
             self.deadline = self.now()  # it waits for tasks as ever, but takes what it wrote for right
-        return decision, silent_tasks
+        return decision, service
 
     return [(record_app.RecordUpdate, "_look", look)]
 

@@ -18,10 +18,12 @@ QUIET_SECONDS = 600
 STILL_SECONDS = 180
 """Of the ten minutes: an image may take minutes until it listens, and then the schedule finds it."""
 AT_MOST_SECONDS = 5400
+SCHEDULE_SECONDS = 300
 
 IMAGE = "quiet for 10 minutes: the image that the tag names runs, or has failed and the last good one runs"
 RECORD = "quiet for 10 minutes: each record holds exactly the answering tasks"
 STILL = "quiet for 10 minutes: nothing changes any more"
+TOLD = "quiet for 10 minutes: what became of each deployment was told"
 RESOLVED = "quiet for 10 minutes: resolvers answer what the record holds"
 
 
@@ -56,6 +58,7 @@ def check(cloud: Cloud) -> None:
     for service in cloud.services():
         _check_image(cloud, service)
         _check_record(cloud, service)
+        _check_messages(cloud, service)
     _check_leftovers(cloud)
     if cloud.clock.now - cloud.checks.changed_at < STILL_SECONDS:
         cloud.checks.fail(
@@ -101,6 +104,28 @@ def _check_image(cloud: Cloud, service: Service) -> None:
         if good is None or all(each == _own(good.revision) for each in runs):
             return
     cloud.checks.fail(IMAGE, f"{service.name} runs {runs or primary.revision.digests}, the tags name {want}")
+
+
+def _check_messages(cloud: Cloud, service: Service) -> None:
+    if (
+        "pushlive:redeploy" not in service.tags
+        or not service.tags.get(
+            "pushlive:desired-count", "1"
+        ).isdecimal()  # that is an error, and told as one
+    ):
+        return
+    for deployment in service.service_deployments:
+        ended = deployment.finished_at or deployment.stopped_at
+        outcome = deployment.status in {"SUCCESSFUL", "ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED"}
+        name = deployment.arn.rpartition("/")[2]
+        if (
+            outcome
+            and _own(deployment.target)
+            and ended is not None
+            and ended >= cloud.faults.last_at - SCHEDULE_SECONDS
+            and not cloud.checks.messages[name]
+        ):
+            cloud.checks.fail(TOLD, f"nobody was told that {name} of {service.name} is {deployment.status}")
 
 
 def _own(revision: ServiceRevision) -> dict[str, str]:

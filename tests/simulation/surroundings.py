@@ -9,7 +9,7 @@ from unittest.mock import patch
 import redeploy_service.app
 import update_record.app
 
-from pushlive import cloudformation
+from pushlive import cloudformation, metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,10 +61,17 @@ class StoryLogger:
 LOGGERS = (StoryLogger("RedeployService"), StoryLogger("UpdateRecord"))
 
 
+class NoMetric:
+    """What is measured is not looked at."""
+
+    def add_dimension(self, name: str, value: str) -> None:
+        """As of Powertools' metric."""
+
+
 @contextmanager
-def no_metric(*_: object, **__: object) -> Iterator[None]:
+def no_metric(*_: object, **__: object) -> Iterator[NoMetric]:
     """In place of single_metric, which would print."""
-    yield
+    yield NoMetric()
 
 
 def answer(request: StackRequest, *, failure: str = "") -> None:
@@ -80,7 +87,7 @@ def installed() -> Iterator[None]:
     with ExitStack() as patches:
         for module, logger in zip((redeploy_service.app, update_record.app), LOGGERS, strict=True):
             patches.enter_context(patch.object(module, "logger", logger))
-            patches.enter_context(patch.object(module, "single_metric", no_metric))
+        patches.enter_context(patch.object(metrics, "single_metric", no_metric))
         patches.enter_context(patch.object(cloudformation, "answer", answer))
         yield
 

@@ -143,8 +143,8 @@ def test_host_name_adds_resources_and_changes_no_more_than_it_must(
 ) -> None:
     assert set(nameless_stack.resources) < set(stack.resources)
     changed = {name for name, each in nameless_stack.resources.items() if each != stack.resources[name]}
-    # The service's tag, and the rules that may put what they could not deliver into the queue.
-    assert changed == {"Service", "DeadLettersPolicy"}
+    # The service's tag, the rules that may put what they could not deliver into the queue, what one looks at.
+    assert changed == {"Service", "DeadLettersPolicy", "Dashboard", "DecisionsQuery"}
 
 
 def test_outputs_are_the_next_commands(either_stack: Stack) -> None:

@@ -41,7 +41,10 @@ ANY_RESOURCE = {
 
 # The grants that change something of AWS, and what narrows each: a condition's key, or a part of a resource.
 CHANGES = {
-    ("RedeployServiceRole", "logs:DeleteLogStream"): ":log-stream:claims/*",
+    ("RedeployServiceRole", "logs:DeleteLogStream"): ":log-stream:told/*",
+    ("RedeployServiceRole", "sns:Publish"): "{'Ref': 'Notifications'}",
+    ("UpdateRecordRole", "logs:DeleteLogStream"): ":log-stream:told/*",
+    ("UpdateRecordRole", "sns:Publish"): "{'Ref': 'Notifications'}",
     ("RedeployServiceRole", "ecs:UpdateService"): "aws:ResourceTag/pushlive:redeploy",
     ("UpdateRecordRole", "ecs:UntagResource"): "aws:TagKeys",
     ("UpdateRecordRole", "route53:ChangeResourceRecordSets"): (
@@ -152,7 +155,7 @@ def test_functions_may_change_only_what_is_narrowed(stack: Stack) -> None:
     for key, granting in changing.items():
         for statement in granting:
             conditions = {name for test in statement.get("Condition", {}).values() for name in test}
-            part_of_resource = str(statement["Resource"]).endswith(f"{CHANGES[key]}'}}")
+            part_of_resource = str(statement["Resource"]).rstrip("'}]").endswith(CHANGES[key].rstrip("'}]"))
             assert CHANGES[key] in conditions or part_of_resource, key
 
 
@@ -170,14 +173,19 @@ def test_record_policy_is_of_two_names_two_types_and_two_actions(stack: Stack) -
     }
 
 
-def test_function_claims_in_its_own_log_group(stack: Stack) -> None:
-    function = stack.resources["RedeployService"]["Properties"]
+@pytest.mark.parametrize(
+    ("name", "kinds"), [("RedeployService", ["claims", "told"]), ("UpdateRecord", ["told"])]
+)
+def test_function_claims_in_its_own_log_group(stack: Stack, name: str, kinds: list[str]) -> None:
+    function = stack.resources[name]["Properties"]
     group = function["LoggingConfig"]["LogGroup"]
     assert function["Environment"]["Variables"]["CLAIMS_LOG_GROUP"] == group
-    [create] = grants(stack)["RedeployServiceRole", "logs:CreateLogStream"]
-    [delete] = grants(stack)["RedeployServiceRole", "logs:DeleteLogStream"]
+    [create] = grants(stack)[f"{name}Role", "logs:CreateLogStream"]
+    [delete] = grants(stack)[f"{name}Role", "logs:DeleteLogStream"]
     assert create["Resource"] == {"Fn::GetAtt": [group["Ref"], "Arn"]}
-    assert f":log-group:${{{group['Ref']}}}:log-stream:claims/" in delete["Resource"]["Fn::Sub"]
+    resources = delete["Resource"] if isinstance(delete["Resource"], list) else [delete["Resource"]]
+    streams = [each["Fn::Sub"].partition(":log-group:")[2] for each in resources]
+    assert streams == [f"${{{group['Ref']}}}:log-stream:{kind}/*" for kind in kinds]
 
 
 def test_claim_is_over_when_its_run_is(stack: Stack) -> None:

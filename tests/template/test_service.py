@@ -154,13 +154,18 @@ def test_failure_of_a_function_is_tried_again_kept_and_told(stack: Stack, functi
 @pytest.mark.parametrize(
     ("function", "variables"),
     [
-        ("RedeployService", {"CLUSTER_ARN", "REGISTRY", "DRY_RUN", "CLAIMS_LOG_GROUP"}),
+        (
+            "RedeployService",
+            {"CLUSTER_ARN", "REGISTRY", "DRY_RUN", "CLAIMS_LOG_GROUP", "TOPIC_ARN", "LATE_MINUTES"},
+        ),
         (
             "UpdateRecord",
             {
                 "CLUSTER_ARN",
                 "REGISTRY",
                 "DRY_RUN",
+                "CLAIMS_LOG_GROUP",
+                "TOPIC_ARN",
                 "HOSTED_ZONE_ID",
                 "TTL_SECONDS",
                 "SETTLE_SECONDS",

@@ -12,14 +12,20 @@ from pushlive.config import ConfigError, Settings
 
 CLUSTER_ARN = "arn:aws:ecs:us-east-1:123456789012:cluster/pushlive"
 REGISTRY = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
-LEAST = {"CLUSTER_ARN": CLUSTER_ARN, "REGISTRY": REGISTRY}
+TOPIC_ARN = "arn:aws:sns:us-east-1:123456789012:hello-Topic"
+LEAST = {
+    "CLUSTER_ARN": CLUSTER_ARN,
+    "REGISTRY": REGISTRY,
+    "CLAIMS_LOG_GROUP": "redeploy-service",
+    "TOPIC_ARN": TOPIC_ARN,
+}
 ALL = LEAST | {
     "HOSTED_ZONE_ID": "Z0123456789ABCDEFGHIJ",
     "TTL_SECONDS": "30",
     "SETTLE_SECONDS": "20",
     "PROBE": "false",
     "DRY_RUN": "true",
-    "CLAIMS_LOG_GROUP": "redeploy-service",
+    "LATE_MINUTES": "20",
     "PATH": "/usr/bin",
 }
 
@@ -34,6 +40,8 @@ def test_each_variable_becomes_its_setting() -> None:
         probe=False,
         dry_run=True,
         claims_log_group="redeploy-service",
+        topic_arn=TOPIC_ARN,
+        late_seconds=1200,
     )
 
 
@@ -46,7 +54,9 @@ def test_defaults_probe_change_and_keep_no_record() -> None:
         settle_seconds=0,
         probe=True,
         dry_run=False,
-        claims_log_group="",
+        claims_log_group="redeploy-service",
+        topic_arn=TOPIC_ARN,
+        late_seconds=900,
     )
 
 

@@ -33,6 +33,9 @@ OVER_AFTER = timedelta(seconds=RUN_SECONDS + SLACK_SECONDS)
 # service's name has 255, and a task definition ten containers (ECS guide, "Service quotas").
 DIGEST_CHARACTERS = 12
 
+SETTLED = "done"
+"""In place of a claim's number: there is no more to claim."""
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -71,6 +74,8 @@ def take(client: CloudWatchLogsClient, log_group: str, subject: str, now: dateti
     if _create(client, log_group, first):
         return first
     listed = client.describe_log_streams(logGroupName=log_group, logStreamNamePrefix=f"{subject}/")
+    if any(stream["logStreamName"] == f"{subject}/{SETTLED}" for stream in listed["logStreams"]):
+        return None
     claimed_at = [stream["creationTime"] / 1000 for stream in listed["logStreams"]]  # milliseconds
     if not claimed_at or now < datetime.fromtimestamp(max(claimed_at), UTC) + OVER_AFTER:
         return None
@@ -81,6 +86,11 @@ def take(client: CloudWatchLogsClient, log_group: str, subject: str, now: dateti
 def release(client: CloudWatchLogsClient, log_group: str, claim: Claim) -> None:
     """Give the claim back: nothing was deployed, and the next run may try at once."""
     client.delete_log_stream(logGroupName=log_group, logStreamName=claim.stream)
+
+
+def settle(client: CloudWatchLogsClient, log_group: str, claim: Claim) -> None:
+    """Keep anybody from claiming this ever again: what it was for is done."""
+    client.create_log_stream(logGroupName=log_group, logStreamName=f"{claim.subject}/{SETTLED}")
 
 
 def _create(client: CloudWatchLogsClient, log_group: str, claim: Claim) -> bool:

@@ -13,6 +13,7 @@ CLUSTER_ARN = re.compile(r"arn:[\w-]+:ecs:[\w-]+:\d{12}:cluster/[\w-]{1,255}", r
 REGISTRY = re.compile(r"[\w.-]{1,253}(:\d{1,5})?", re.ASCII)
 ZONE_ID = re.compile(r"[A-Z0-9]{1,32}")  # API reference, HostedZone
 LOG_GROUP = re.compile(r"[.\-_/#A-Za-z0-9]{1,512}")  # API reference, CreateLogGroup
+TOPIC_ARN = re.compile(r"arn:[\w-]+:sns:[\w-]+:\d{12}:[\w-]{1,256}", re.ASCII)
 SHOWN = 80
 """So much of a wrong value is repeated in an error."""
 LONGEST_TTL_SECONDS = 2**31 - 1  # API reference, ResourceRecordSet
@@ -39,7 +40,11 @@ class Settings:
     dry_run: bool
     """Decide and log, change nothing."""
     claims_log_group: str
-    """The log group that RedeployService keeps its claims in; empty for UpdateRecord."""
+    """The function's log group, which holds its claims."""
+    topic_arn: str
+    """The SNS topic that tells people."""
+    late_seconds: int
+    """A deployment that is under way for longer is told to be late."""
 
     @property
     def account(self) -> str:
@@ -68,7 +73,9 @@ class Settings:
             settle_seconds=_whole_number(env, "SETTLE_SECONDS", default="0"),
             probe=_true_or_false(env, "PROBE", default="true"),
             dry_run=_true_or_false(env, "DRY_RUN", default="false"),
-            claims_log_group=_optional_text(env, "CLAIMS_LOG_GROUP", LOG_GROUP, "the name of a log group"),
+            claims_log_group=_text(env, "CLAIMS_LOG_GROUP", LOG_GROUP, "the name of a log group"),
+            topic_arn=_text(env, "TOPIC_ARN", TOPIC_ARN, "the whole ARN of an SNS topic"),
+            late_seconds=60 * _whole_number(env, "LATE_MINUTES", default="15", what="minutes"),
         )
 
 
@@ -88,12 +95,12 @@ def _optional_text(env: Mapping[str, str], name: str, form: re.Pattern[str], wan
     return value
 
 
-def _whole_number(env: Mapping[str, str], name: str, default: str) -> int:
+def _whole_number(env: Mapping[str, str], name: str, default: str, what: str = "seconds") -> int:
     value = env.get(name, default)
     # str.isdigit also accepts digits such as "²", which int() refuses.
     is_number = value.isascii() and value.isdigit() and len(value) <= len(str(LONGEST_TTL_SECONDS))
     if not is_number or int(value) > LONGEST_TTL_SECONDS:
-        raise ConfigError(f"{name} is {_shown(value)}: give a whole number of seconds, such as {default}")
+        raise ConfigError(f"{name} is {_shown(value)}: give a whole number of {what}, such as {default}")
     return int(value)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pushlive.redeploy_plan import ServiceDeployment
 
@@ -33,6 +33,8 @@ class TaskDefinition:
     """An essential container has one, so ECS tells whether the task is HEALTHY."""
     port_has_health_check: bool
     """The container with the port has one: it knows better than its port when it is ready."""
+    log_group: str | None
+    """Where its first container with the driver awslogs writes."""
 
 
 @dataclass(frozen=True)
@@ -117,19 +119,33 @@ def task_definition(client: ECSClient, arn: str) -> TaskDefinition:
         # Only essential containers' checks count for the task (API reference, HealthCheck).
         has_health_check=bool(checked),
         port_has_health_check=bool(ports) and ports[0][1]["name"] in checked,
+        log_group=next(filter(None, (_log_group(container) for container in containers)), None),
+    )
+
+
+def _log_group(container: Mapping[str, Any]) -> str | None:
+    configured = container.get("logConfiguration", {})
+    return (
+        configured.get("options", {}).get("awslogs-group")
+        if configured.get("logDriver") == "awslogs"
+        else None
     )
 
 
 def tasks(client: ECSClient, cluster_arn: str, service_name: str) -> list[Task]:
     """Return the service's tasks that are meant to run."""
+    return [_task(task) for task in _described_tasks(client, cluster_arn, service_name, "RUNNING")]
+
+
+def _described_tasks(
+    client: ECSClient, cluster_arn: str, service_name: str, desired_status: Literal["RUNNING", "STOPPED"]
+) -> Iterator[Mapping[str, Any]]:
     pages = client.get_paginator("list_tasks").paginate(
-        cluster=cluster_arn, serviceName=service_name, desiredStatus="RUNNING"
+        cluster=cluster_arn, serviceName=service_name, desiredStatus=desired_status
     )
     arns = [arn for page in pages for arn in page["taskArns"]]
-    found: list[Task] = []
     for hundred in _chunks(arns, 100):  # DescribeTasks takes 100 (API reference)
-        found += [_task(t) for t in client.describe_tasks(cluster=cluster_arn, tasks=hundred)["tasks"]]
-    return found
+        yield from client.describe_tasks(cluster=cluster_arn, tasks=hundred)["tasks"]
 
 
 def _task(task: Mapping[str, Any]) -> Task:
@@ -182,6 +198,26 @@ def deployments(
     return tuple(sorted(found, key=lambda deployment: deployment.created_at, reverse=True))
 
 
+def stopped_reason(client: ECSClient, cluster_arn: str, service_name: str, since: datetime) -> str:
+    """Return why the last task that was made since then, and has stopped, did so; empty if none is known.
+
+    ECS remembers a stopped task for an hour at least (API reference, ListTasks, desiredStatus).
+    """
+    found = _described_tasks(client, cluster_arn, service_name, "STOPPED")
+    made = [task for task in found if task["createdAt"] >= since and task.get("stoppedReason")]
+    if not made:
+        return ""
+    last = max(made, key=lambda task: task["createdAt"])
+    ends = [
+        f"{container['name']}: exit code {container['exitCode']}"
+        if "exitCode" in container
+        else f"{container['name']}: {container['reason']}"
+        for container in last.get("containers", [])
+        if "exitCode" in container or "reason" in container
+    ]
+    return str(last["stoppedReason"]) + (f" ({', '.join(ends)})" if ends else "")
+
+
 def running_digests(
     found: Iterable[Task], definition: TaskDefinition, deployment_id: str
 ) -> tuple[dict[str, str], ...]:
@@ -197,6 +233,8 @@ def _deployment(
     deployment: Mapping[str, Any], digests: Mapping[str, Mapping[str, str]], definition: TaskDefinition
 ) -> ServiceDeployment:
     resolved = digests.get(deployment.get("targetServiceRevision", {}).get("arn", ""), {})
+    # It goes back to the revision of an earlier deployment (API reference, Rollback).
+    rolled_back_to = digests.get(deployment.get("rollback", {}).get("serviceRevisionArn", ""), {})
     return ServiceDeployment(
         deployment_arn=deployment["serviceDeploymentArn"],
         status=deployment["status"],
@@ -205,6 +243,8 @@ def _deployment(
         finished_at=deployment.get("finishedAt") or deployment.get("stoppedAt"),
         circuit_breaker_triggered=deployment.get("deploymentCircuitBreaker", {}).get("status") == "TRIGGERED",
         resolved=bool(resolved),
+        status_reason=deployment.get("statusReason", ""),
+        rolled_back_to=_by_reference(rolled_back_to, definition),
     )
 
 

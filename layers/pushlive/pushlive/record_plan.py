@@ -94,6 +94,16 @@ class Service:
     newest_deployment_id: str
     tasks: tuple[Task, ...] = ()
 
+    @property
+    def not_ready(self) -> int:
+        """Return how many tasks run, and are none yet that clients should move to."""
+        return sum(task.runs and not (task.is_candidate and task.settled) for task in self.tasks)
+
+    @property
+    def is_silent(self) -> bool:
+        """Return whether tasks are wanted, and none answers."""
+        return self.wanted and self.desired_count > 0 and not any(task.is_candidate for task in self.tasks)
+
 
 def owner_text(service_arn: str) -> str:
     """Return what the ownership TXT of a service's record says."""

@@ -19,7 +19,7 @@ otherwise                                                         deploy
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
@@ -85,6 +85,10 @@ class ServiceDeployment:
     circuit_breaker_triggered: bool = False
     resolved: bool = False
     """It resolved the image of some container, also of one that has another name by now."""
+    status_reason: str = ""
+    """What ECS says of it."""
+    rolled_back_to: dict[str, str] = field(default_factory=dict)
+    """Image reference to the digest that runs again after it failed; may lack some."""
 
     @property
     def failed(self) -> bool:

@@ -58,6 +58,7 @@ class LiveServices:
             start_count=1,
             deployment_controller=found.deployment_controller,
             image_references=(),
+            running_count=found.running_count,
         )
         if opt_out(service):
             return service

@@ -1,0 +1,187 @@
+"""What is told of a service's deployments once they have ended. Pure.
+
+service deployment                                    told
+----------------------------------------------------  ---------------------------------------
+SUCCESSFUL, and it resolved an image of the registry  live
+ROLLBACK_SUCCESSFUL                                   failed, and what runs again
+ROLLBACK_FAILED, or STOPPED by the circuit breaker    failed, and nothing to go back to
+STOPPED by a newer deployment or by a person          nothing
+ended more than 15 minutes ago                        nothing: it was told then
+under way                                             nothing yet
+
+A rollback is a state of the deployment that failed (API reference, ServiceDeployment, status), so what
+DescribeServices shows as one more completed deployment is never told as a success.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from pushlive.redeploy_plan import ROLLED_BACK, ROLLING_BACK, UNDER_WAY
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pushlive.redeploy_plan import Image, Service, ServiceDeployment
+
+# Two schedules lie within it, so an event that got lost costs no message.
+TOLD_WITHIN = timedelta(minutes=15)
+# A push that is older than this is not what a deployment was started for: a tag that was moved back, say.
+LONGEST_WAIT = timedelta(minutes=10)
+MARGIN = len("Deployment: ")
+LONGEST_SUBJECT = 99  # characters: less than 100, ASCII, no line break (SNS API reference, Publish, Subject)
+
+
+class Outcome(Enum):
+    """What became of a deployment."""
+
+    LIVE = "live"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Message:
+    """What people are told: the subject of a mail, and its text."""
+
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What a message says beside the deployment itself."""
+
+    region: str
+    host_name: str = ""
+    """Empty: the service asks for no record."""
+    port: int | None = None
+    log_group: str | None = None
+    """Where the service's containers write."""
+    stopped_reason: str = ""
+    """Why the deployment's last task stopped, as ECS says it."""
+
+
+def outcome(deployment: ServiceDeployment) -> Outcome | None:
+    """Return what became of `deployment`; None while it is under way, and where nobody needs to be told."""
+    if deployment.status in ROLLED_BACK or (
+        deployment.status == "STOPPED" and deployment.circuit_breaker_triggered
+    ):
+        return Outcome.FAILED
+    if deployment.status == "SUCCESSFUL" and deployment.digests:
+        return Outcome.LIVE
+    return None
+
+
+def ended(service: Service, now: datetime) -> list[tuple[ServiceDeployment, Outcome]]:
+    """Return the deployments whose outcome is to be told, oldest first."""
+    return [
+        (deployment, what)
+        for deployment in reversed(service.deployments)
+        if (what := outcome(deployment))
+        and deployment.finished_at
+        and now < deployment.finished_at + TOLD_WITHIN
+    ]
+
+
+def late(service: Service, now: datetime, limit_seconds: int) -> ServiceDeployment | None:
+    """Return the newest deployment if it is still under way after so long.
+
+    ECS gives none up by itself while the circuit breaker does not fire, for example where an image cannot be
+    pulled (ECS guide, "How the Amazon ECS deployment circuit breaker detects failures").
+    """
+    newest = service.deployments[0] if service.deployments else None
+    if newest and newest.status in UNDER_WAY | ROLLING_BACK:
+        return newest if now >= newest.created_at + timedelta(seconds=limit_seconds) else None
+    return None
+
+
+def seconds_to_live(service: Service, deployment: ServiceDeployment) -> float | None:
+    """Return the seconds from the push to the end of its deployment; None if no push started it."""
+    pushes = [
+        image.pushed_at
+        for image in service.images
+        if image.pushed_at
+        and _carries(deployment, image)
+        and image.pushed_at <= deployment.created_at < image.pushed_at + LONGEST_WAIT
+    ]
+    if not pushes or deployment.finished_at is None:
+        return None
+    return (deployment.finished_at - max(pushes)).total_seconds()
+
+
+def _carries(deployment: ServiceDeployment, image: Image) -> bool:
+    return image.is_run_as(deployment.digests.get(image.reference))
+
+
+def message(service: Service, deployment: ServiceDeployment, around: Circumstances) -> Message:
+    """Return what is told of a deployment that has ended."""
+    if outcome(deployment) is Outcome.LIVE:
+        return _live(service, deployment, around)
+    return _failed(service, deployment, around)
+
+
+def _live(service: Service, deployment: ServiceDeployment, around: Circumstances) -> Message:
+    seconds = seconds_to_live(service, deployment)
+    took = (deployment.finished_at or deployment.created_at) - deployment.created_at
+    since = f"{took.total_seconds():.0f} seconds after its deployment began"
+    if seconds is not None:
+        since = f"{seconds:.0f} seconds after the push"
+    lines = [
+        f"{service.service_name} is live, {since}: no old task runs any more.",
+        "",
+        *_images("Image", deployment.digests),
+    ]
+    if around.host_name:
+        port = f":{around.port}" if around.port not in (None, 80) else ""
+        lines.append(_line("Address", f"http://{around.host_name}{port}/"))
+    return Message(_subject(f"pushlive: {service.service_name} is live"), _text(lines, deployment))
+
+
+def _failed(service: Service, deployment: ServiceDeployment, around: Circumstances) -> Message:
+    name = service.service_name
+    if deployment.status == "ROLLBACK_SUCCESSFUL":
+        happened = "the new image failed, and what ran before runs again"
+    else:
+        happened = "the new image failed, and there was nothing to go back to"
+    lines = [f"{name}: {happened}.", "", *_images("Failed", deployment.digests)]
+    lines.append(_line("ECS says", deployment.status_reason or "nothing"))
+    if around.stopped_reason:
+        lines.append(_line("Its task", around.stopped_reason))
+    lines += _images("Runs now", deployment.rolled_back_to)
+    lines.append(
+        _line("To do", "push an image that works; pushlive does not deploy this one again by itself")
+    )
+    if around.log_group:
+        command = f"aws logs tail {around.log_group} --region {around.region} --since 1h"
+        lines.append(_line("Its log", command))
+    return Message(_subject(f"pushlive: {name} FAILED: {happened}"), _text(lines, deployment))
+
+
+def refused(service_name: str, host_name: str, reason: str) -> Message:
+    """Return what is told of a record that is not ours."""
+    lines = [f"The record {host_name} of {service_name} was not written.", "", _line("Why", reason)]
+    lines.append(_line("Meanwhile", "the name stays what it is, whatever the service's tasks do"))
+    return Message(_subject(f"pushlive: no record for {service_name}"), "\n".join(lines) + "\n")
+
+
+def _images(title: str, digests: dict[str, str]) -> list[str]:
+    return [
+        _line(title, f"{reference}\n{'':{MARGIN}}{digest}") for reference, digest in sorted(digests.items())
+    ]
+
+
+def _line(title: str, text: str) -> str:
+    return f"{title + ':':{MARGIN}}{text}"
+
+
+def _text(lines: list[str], deployment: ServiceDeployment) -> str:
+    finished = deployment.finished_at or deployment.created_at
+    when = f"{deployment.created_at:%Y-%m-%d %H:%M:%S} to {finished:%H:%M:%S} UTC"
+    return "\n".join([*lines, _line("Deployment", f"{deployment.name}, {when}")]) + "\n"
+
+
+def _subject(text: str) -> str:
+    return text.encode("ascii", "replace").decode()[:LONGEST_SUBJECT]

@@ -1,0 +1,113 @@
+"""People are told what became of a deployment, by Amazon SNS: once, by whichever run is first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from pushlive import claims, ecs, outcome_plan
+from pushlive.metrics import Metric, emit
+from pushlive.outcome_plan import Circumstances, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from aws_lambda_powertools import Logger
+    from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_sns import SNSClient
+
+    from pushlive.config import Settings
+    from pushlive.outcome_plan import Message
+    from pushlive.redeploy_plan import Service, ServiceDeployment
+
+METRICS = {Outcome.LIVE: Metric.DEPLOYMENTS_LIVE, Outcome.FAILED: Metric.DEPLOYMENTS_FAILED}
+
+
+def send_once(
+    sns_client: SNSClient,
+    logs_client: CloudWatchLogsClient,
+    settings: Settings,
+    subject: str,
+    message: Message,
+    now: datetime,
+) -> bool:
+    """Send `message` unless the one of this `subject` was sent; return whether it was sent now.
+
+    `subject` is a part of a log stream's name, such as `app/DEPLOYMENT/live`. A claim keeps two runs from
+    sending it at the same time, and a mark beside it stays when it was sent. A run that is ended between
+    the two leaves the claim; when that run is certainly over, another one sends: rather twice than never.
+    """
+    claim = claims.take(logs_client, settings.claims_log_group, f"told/{subject}", now)
+    if claim is None:
+        return False
+    try:
+        sns_client.publish(TopicArn=settings.topic_arn, Subject=message.subject, Message=message.text)
+    except ClientError:
+        claims.release(logs_client, settings.claims_log_group, claim)
+        raise
+    claims.settle(logs_client, settings.claims_log_group, claim)
+    return True
+
+
+@dataclass
+class Telling:
+    """What a run tells of the deployments that it has read."""
+
+    settings: Settings
+    ecs_client: ECSClient
+    logs_client: Callable[[], CloudWatchLogsClient]
+    sns_client: Callable[[], SNSClient]
+    logger: Logger
+
+    def tell(self, service: Service, found: ecs.Service, now: datetime) -> None:
+        """Say what became of the service's deployments, each once, and whether the newest is late."""
+        if late := outcome_plan.late(service, now, self.settings.late_seconds):
+            self.logger.warning(
+                "late",
+                reason=f"{late.name} is {late.status} since {late.created_at:%Y-%m-%d %H:%M:%S} UTC",
+                ecs_service=service.service_name,
+                ecs_says=late.status_reason,
+            )
+            emit(Metric.DEPLOYMENTS_LATE, self.settings.cluster_arn)
+        for deployment, outcome in outcome_plan.ended(service, now):
+            message = outcome_plan.message(
+                service, deployment, self._circumstances(deployment, outcome, found)
+            )
+            subject = f"{service.service_name}/{deployment.name}/{outcome.value}"
+            if send_once(self.sns_client(), self.logs_client(), self.settings, subject, message, now):
+                self._note(service, deployment, outcome)
+
+    def _note(self, service: Service, deployment: ServiceDeployment, outcome: Outcome) -> None:
+        """Write the outcome's line, and measure it."""
+        seconds = outcome_plan.seconds_to_live(service, deployment) if outcome is Outcome.LIVE else None
+        self.logger.info(
+            outcome.value,
+            reason=deployment.status_reason,
+            ecs_service=service.service_name,
+            deployment=deployment.name,
+            seconds_to_live=seconds,
+        )
+        emit(METRICS[outcome], self.settings.cluster_arn)
+        if seconds is not None:
+            emit(Metric.SECONDS_TO_LIVE, self.settings.cluster_arn, seconds)
+
+    def _circumstances(
+        self, deployment: ServiceDeployment, outcome: Outcome, found: ecs.Service
+    ) -> Circumstances:
+        definition = ecs.task_definition(self.ecs_client, found.task_definition_arn)
+        stopped_reason = ""
+        if outcome is Outcome.FAILED:
+            stopped_reason = ecs.stopped_reason(
+                self.ecs_client, self.settings.cluster_arn, found.service_name, since=deployment.created_at
+            )
+        return Circumstances(
+            region=self.settings.region,
+            host_name=found.tags.get(ecs.HOST_NAME_TAG, ""),
+            port=definition.port,
+            log_group=definition.log_group,
+            stopped_reason=stopped_reason,
+        )

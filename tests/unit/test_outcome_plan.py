@@ -1,0 +1,209 @@
+"""What is told of deployments: the ids are the specification."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from pushlive.outcome_plan import (
+    LONGEST_SUBJECT,
+    Circumstances,
+    Outcome,
+    ended,
+    late,
+    message,
+    outcome,
+    refused,
+    seconds_to_live,
+)
+from pushlive.redeploy_plan import Image, Service, ServiceDeployment
+
+NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
+REFERENCE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/app:latest"
+OLD, NEW = "sha256:" + "1" * 64, "sha256:" + "2" * 64
+
+
+def ago(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
+
+
+def deployment(status: str, **changes: Any) -> ServiceDeployment:
+    usual = ServiceDeployment(
+        "arn:aws:ecs:eu-west-1:123456789012:service-deployment/lab/app/AbCd",
+        status,
+        created_at=ago(200),
+        digests={REFERENCE: NEW},
+        finished_at=ago(60),
+        resolved=True,
+    )
+    return replace(usual, **changes)
+
+
+def service(*deployments: ServiceDeployment, images: tuple[Image, ...] = (), name: str = "app") -> Service:
+    return Service(name, "ACTIVE", "on-push", 1, 1, "ECS", (REFERENCE,), images, deployments)
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        pytest.param(deployment("SUCCESSFUL"), Outcome.LIVE, id="successful-is-live"),
+        pytest.param(
+            deployment("SUCCESSFUL", digests={}, resolved=False),
+            None,
+            id="a-hold-ran-no-image-so-it-is-no-news",
+        ),
+        pytest.param(deployment("ROLLBACK_SUCCESSFUL"), Outcome.FAILED, id="rolled-back-is-failed"),
+        pytest.param(deployment("ROLLBACK_FAILED"), Outcome.FAILED, id="a-rollback-that-failed-is-failed"),
+        pytest.param(
+            deployment("ROLLBACK_FAILED", digests={}),
+            Outcome.FAILED,
+            id="an-image-that-was-never-pulled-failed",
+        ),
+        pytest.param(
+            deployment("STOPPED", circuit_breaker_triggered=True), Outcome.FAILED, id="stopped-by-the-breaker"
+        ),
+        pytest.param(deployment("STOPPED"), None, id="superseded-by-a-newer-deployment-is-no-news"),
+        pytest.param(
+            deployment("ROLLBACK_IN_PROGRESS", circuit_breaker_triggered=True),
+            None,
+            id="rolling-back-is-not-over",
+        ),
+        pytest.param(deployment("ROLLBACK_REQUESTED"), None, id="rollback-requested-is-not-over"),
+        pytest.param(deployment("IN_PROGRESS"), None, id="in-progress-is-not-over"),
+        pytest.param(deployment("PENDING"), None, id="pending-is-not-over"),
+        pytest.param(deployment("A_STATE_OF_TOMORROW"), None, id="an-unknown-state-is-no-success"),
+    ],
+)
+def test_outcome(found: ServiceDeployment, told: Outcome | None) -> None:
+    assert outcome(found) is told
+
+
+@pytest.mark.parametrize(
+    ("seconds_ago", "is_told"),
+    [(0, True), (899, True), (900, False)],
+    ids=["just-now", "recently", "long-ago"],
+)
+def test_an_outcome_is_told_for_a_quarter_of_an_hour(seconds_ago: float, is_told: bool) -> None:  # noqa: FBT001
+    found = deployment("SUCCESSFUL", created_at=ago(2000), finished_at=ago(seconds_ago))
+    assert ended(service(found), NOW) == ([(found, Outcome.LIVE)] if is_told else [])
+
+
+def test_outcomes_are_told_in_the_order_in_which_they_came() -> None:
+    newer, older = deployment("SUCCESSFUL"), deployment("ROLLBACK_SUCCESSFUL", finished_at=ago(300))
+    found = ended(service(newer, deployment("IN_PROGRESS"), older), NOW)
+    assert found == [(older, Outcome.FAILED), (newer, Outcome.LIVE)]
+
+
+@pytest.mark.parametrize(
+    ("status", "seconds", "is_late"),
+    [
+        pytest.param("IN_PROGRESS", 900, True, id="in-progress-for-as-long-as-the-limit"),
+        pytest.param("IN_PROGRESS", 899, False, id="in-progress-for-less"),
+        pytest.param("PENDING", 900, True, id="pending"),
+        pytest.param("ROLLBACK_IN_PROGRESS", 900, True, id="a-rollback-that-does-not-end"),
+        pytest.param("SUCCESSFUL", 9000, False, id="over"),
+        pytest.param("ROLLBACK_FAILED", 9000, False, id="failed-is-told-as-failed"),
+    ],
+)
+def test_late(status: str, seconds: float, is_late: bool) -> None:  # noqa: FBT001
+    found = deployment(status, created_at=ago(seconds))
+    assert late(service(found), NOW, 900) == (found if is_late else None)
+
+
+def test_only_the_newest_deployment_is_late() -> None:
+    newest = deployment("IN_PROGRESS", created_at=ago(10))
+    assert late(service(newest, deployment("IN_PROGRESS", created_at=ago(5000))), NOW, 900) is None
+    assert late(service(), NOW, 900) is None
+
+
+@pytest.mark.parametrize(
+    ("image", "seconds"),
+    [
+        pytest.param(Image(REFERENCE, NEW, ago(210)), 150, id="from-the-push"),
+        pytest.param(Image(REFERENCE, "sha256:0", ago(210), frozenset({NEW})), 150, id="of-an-index"),
+        pytest.param(Image(REFERENCE, NEW, ago(5000)), None, id="not-of-a-push-of-long-ago"),
+        pytest.param(Image(REFERENCE, NEW, ago(100)), None, id="not-of-a-push-after-the-deployment-began"),
+        pytest.param(Image(REFERENCE, OLD, ago(210)), None, id="not-of-another-image"),
+        pytest.param(Image(REFERENCE, None), None, id="not-of-a-tag-that-is-gone"),
+    ],
+)
+def test_seconds_to_live(image: Image, seconds: float | None) -> None:
+    found = deployment("SUCCESSFUL")
+    assert seconds_to_live(service(found, images=(image,)), found) == seconds
+
+
+def test_the_message_of_a_success() -> None:
+    found = deployment("SUCCESSFUL")
+    told = message(
+        service(found, images=(Image(REFERENCE, NEW, ago(210)),)),
+        found,
+        Circumstances("eu-west-1", "app.example.com", 8080),
+    )
+    assert told.subject == "pushlive: app is live"
+    assert told.text == (
+        "app is live, 150 seconds after the push: no old task runs any more.\n"
+        "\n"
+        f"Image:      {REFERENCE}\n"
+        f"            {NEW}\n"
+        "Address:    http://app.example.com:8080/\n"
+        "Deployment: AbCd, 2026-11-20 11:56:40 to 11:59:00 UTC\n"
+    )
+
+
+@pytest.mark.parametrize(("port", "shown"), [(8080, ":8080/"), (80, "m/"), (None, "m/")])
+def test_the_address_says_the_port_where_a_browser_needs_it(port: int | None, shown: str) -> None:
+    found = deployment("SUCCESSFUL")
+    text = message(service(found), found, Circumstances("eu-west-1", "app.example.com", port)).text
+    assert f"http://app.example.com{shown.removeprefix('m')}\n" in text
+
+
+def test_the_message_of_a_failure() -> None:
+    found = deployment(
+        "ROLLBACK_SUCCESSFUL", status_reason="The circuit breaker fired.", rolled_back_to={REFERENCE: OLD}
+    )
+    told = message(
+        service(found),
+        found,
+        Circumstances("eu-west-1", log_group="logs", stopped_reason="Essential container exited"),
+    )
+    assert told.subject == "pushlive: app FAILED: the new image failed, and what ran before runs again"
+    assert told.text == (
+        "app: the new image failed, and what ran before runs again.\n"
+        "\n"
+        f"Failed:     {REFERENCE}\n"
+        f"            {NEW}\n"
+        "ECS says:   The circuit breaker fired.\n"
+        "Its task:   Essential container exited\n"
+        f"Runs now:   {REFERENCE}\n"
+        f"            {OLD}\n"
+        "To do:      push an image that works; pushlive does not deploy this one again by itself\n"
+        "Its log:    aws logs tail logs --region eu-west-1 --since 1h\n"
+        "Deployment: AbCd, 2026-11-20 11:56:40 to 11:59:00 UTC\n"
+    )
+
+
+def test_a_failure_without_a_rollback_names_nothing_that_runs() -> None:
+    found = deployment("ROLLBACK_FAILED")
+    told = message(service(found), found, Circumstances("eu-west-1"))
+    assert "there was nothing to go back to" in told.subject
+    assert "Runs now" not in told.text
+    assert "Its task" not in told.text
+    assert "Its log" not in told.text
+
+
+def test_the_message_of_a_refusal_names_the_record_and_why() -> None:
+    told = refused("app", "app.example.com", "app.example.com is a CNAME, which is not ours")
+    assert told.subject == "pushlive: no record for app"
+    assert "The record app.example.com of app was not written." in told.text
+    assert "Why:        app.example.com is a CNAME, which is not ours" in told.text
+
+
+def test_a_subject_is_what_sns_takes() -> None:
+    """SNS API reference, Publish, Subject: less than 100 characters, ASCII, no line break."""
+    found = deployment("ROLLBACK_SUCCESSFUL")
+    subject = message(service(found, name="a" * 255), found, Circumstances("eu-west-1")).subject
+    assert len(subject) == LONGEST_SUBJECT < 100
+    assert refused("a\u00e4", "b", "c").subject.isascii()
