@@ -1,6 +1,6 @@
-"""How CloudFormation makes the ECS resources of a stack: through our ECS API, waiting as it does.
+"""How CloudFormation makes what MiniStack cannot: ECS, through our API, waiting as it does; saved queries.
 
-Source: CloudFormation user guide, AWS::ECS::Cluster, TaskDefinition, Service.
+Source: CloudFormation user guide, AWS::ECS::Cluster, TaskDefinition, Service, AWS::Logs::QueryDefinition.
 """
 
 from __future__ import annotations
@@ -155,6 +155,20 @@ class EcsResources:
         request = _converted(properties, shape)
         assert isinstance(request, dict)  # noqa: S101 - an input is a structure
         return request
+
+
+def saved_queries(queries: list[Properties]) -> dict[str, Callable[..., Any]]:
+    """Return how AWS::Logs::QueryDefinition is made: it is put into `queries`. MiniStack saves none."""
+
+    def create(logical_id: str, properties: Properties, _stack_name: str) -> Made:
+        queries.append(properties)
+        return logical_id, {}
+
+    def update(physical_id: str, old: Properties, new: Properties, _stack_name: str) -> Made:
+        queries[queries.index(old)] = new
+        return physical_id, {}
+
+    return {"create": create, "update": update, "delete": lambda _id, properties: queries.remove(properties)}
 
 
 def _own_tags(properties: Properties) -> dict[str, str]:

@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from lab import sam
 from lab.base_images import PYTHON_IMAGE
+from lab.inbox import Inbox
 from lab.load import mix
 from lab.load.answers import Answers
 from lab.load.clients import Load
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from lab.docker_cli import Docker
+    from lab.inbox import Mail
     from lab.lab import Lab
     from lab.oci import Image
     from lab.story import Step
@@ -99,6 +101,7 @@ class Demo:
             }
             outputs = sam.deploy(self._lab, self._folder / "build", parameters, self._story.progress)
             self._cluster, self._service = outputs["ClusterName"], outputs["ServiceName"]
+            self._inbox = Inbox(self._lab, outputs["NotificationsTopic"])
             self._registry, _, rest = outputs["Step3Push"].split()[-1].partition("/")
             self._repository, _, self._tag = rest.partition(":")
             assert self._describe()["desiredCount"] == 0  # noqa: S101 - what this step promises
@@ -112,7 +115,9 @@ class Demo:
             deployment = self._deployment_since(pushed_at)
             step.measured["push → deployment created"] = deployment["createdAt"].timestamp() - pushed_at
             self._measure_record(step)
+            mail = until(lambda: self._told("is live", pushed_at), "the message that it is live")
         self._story.say(f"http://{HOST_NAME}:{PORT}/ says: [cyan]{escape(text.strip())}[/]")
+        self._story.say(f"you get a message: [cyan]{escape(mail.text.splitlines()[0])}[/]")
 
     def push_a_broken_image(self) -> None:
         """It ends at once. ECS rolls back; nobody deploys it again; the record stays."""
@@ -131,7 +136,9 @@ class Demo:
                 text for at, text in self._watch.visits if at > pushed_at and "version 2" not in (text or "")
             }
             assert not others, f"a visitor did not read version 2: {others}"  # noqa: S101
+            mail = until(lambda: self._told("FAILED", pushed_at), "the message that it failed")
         self._story.say(f"version 2 went on serving; the schedule says: [cyan]{escape(reason)}[/]")
+        self._story.say(f"you get a message: [cyan]{escape(mail.subject)}[/]")
 
     def kill_a_task(self) -> None:
         """A task dies; the record follows the one that ECS starts instead."""
@@ -251,6 +258,13 @@ class Demo:
         ]
         record_at, since = max((at, since) for at, since in held if at)
         step.measured["task answers → record holds it"] = max(0.0, record_at - since)
+
+    def _told(self, words: str, since: float) -> Mail | None:
+        """Return the message of a deployment that began since then, if it came."""
+        newest = self._deployment_since(since)["serviceDeploymentArn"].rpartition("/")[2]
+        return next(
+            (mail for mail in self._inbox.mails if words in mail.subject and newest in mail.text), None
+        )
 
     def _describe(self) -> Any:  # noqa: ANN401 - as boto3 gives it
         return self._lab.client("ecs").describe_services(cluster=self._cluster, services=[self._service])[

@@ -26,13 +26,14 @@ from urllib3.exceptions import HTTPError
 
 from lab import ministack, queue_metrics
 from lab.addresses import Addresses
-from lab.cloudformation import EcsResources
+from lab.cloudformation import EcsResources, saved_queries
 from lab.containers import ProcessRuntime
 from lab.delivery import Delivery
 from lab.dns import DnsServer
 from lab.docker_runtime import DockerRuntime, Network
 from lab.ecs.timings import Timings
 from lab.edge import Edge
+from lab.function_metrics import FunctionMetrics
 from lab.live_ecs import LabWorld, LiveEcs
 from lab.propagation import Propagation
 from lab.task_logs import TaskLogs
@@ -77,6 +78,8 @@ class Lab:
         self.docker = docker
         self.network: Network | None = None
         """Where tasks and other containers reach the lab, at its gateway; None where tasks are processes."""
+        self.saved_queries: list[dict[str, Any]] = []
+        """The Logs Insights queries of the stacks, as CloudFormation's properties."""
         self._propagation_seconds = propagation_seconds
         self._folder = folder.resolve()
         self._stack = ExitStack()
@@ -136,7 +139,12 @@ class Lab:
                 logs.write,
             )
             resources = EcsResources(self.ecs.call, SECONDS_TO_STABLE / self.speed)
-            ministack.provision(resources.handlers())
+            ministack.provision(
+                {
+                    **resources.handlers(),
+                    "AWS::Logs::QueryDefinition": saved_queries(self.saved_queries),
+                }
+            )
             self.names = Propagation(RecordSets(self.client("route53")), self._propagation_seconds)
             self._serve(
                 Edge(
@@ -210,12 +218,15 @@ class Lab:
     def _run_schedules(self, stack: ExitStack) -> None:
         """Run each scheduled rule at its rate, in the lab's time."""
         end = threading.Event()
+        metrics = FunctionMetrics(self.client("lambda"), self.client("logs"), self.client("cloudwatch"))
 
         def run() -> None:
             waited: dict[str, float] = {}
             while not end.wait(1):
                 with suppress(ClientError, BotoCoreError):  # a queue may be deleted while it is looked at
                     queue_metrics.publish(self.client("sqs"), self.client("cloudwatch"))
+                with suppress(ClientError, BotoCoreError):  # the same of a function and its log
+                    metrics.publish()
                 periods: dict[str, float] = {}
                 with suppress(ClientError, BotoCoreError):  # the next second asks again
                     periods = self.delivery.schedules()

@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 # botocore brings the models of some 400 services. A client of any other service than these fails
 # at once, with an UnknownServiceError that lists what there is.
-SERVICES = frozenset({"ec2", "ecr", "ecs", "logs", "route53"})
+SERVICES = frozenset({"ec2", "ecr", "ecs", "logs", "route53", "sns"})
 
 
 def build(artifacts: Path) -> None:

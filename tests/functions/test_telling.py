@@ -162,7 +162,7 @@ def test_an_image_that_fails_is_told_as_failed_with_what_ecs_says_and_what_runs_
         region.redeploy()
     assert len(region.messages()) == 2
     subject, text = region.messages()[-1]
-    assert subject == "pushlive: app FAILED: the new image failed, and what ran before runs again"
+    assert subject == "pushlive: app FAILED, what ran before runs again"
     failed, _, runs = text.partition("Runs now:")
     assert digest(push) in failed
     assert good in runs
@@ -195,7 +195,7 @@ def test_a_failure_with_nothing_to_go_back_to_says_so(region: Region, first: boo
         deployed(region, "2", CRASHES, seconds=900)
     region.redeploy()
     subject, text = region.messages()[-1]
-    assert subject == "pushlive: app FAILED: the new image failed, and there was nothing to go back to"
+    assert subject == "pushlive: app FAILED, there was nothing to go back to"
     assert "Runs now" not in text
 
 

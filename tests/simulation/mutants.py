@@ -15,7 +15,7 @@ import redeploy_service.app as redeploy_app
 import update_record.app as record_app
 from botocore.exceptions import ClientError
 
-from pushlive import claims, ec2, ecr, ecs, record_plan, redeploy_plan, route53
+from pushlive import claims, ec2, ecr, ecs, outcome_plan, record_plan, redeploy_plan, route53
 from pushlive.config import ConfigError
 from pushlive.redeploy_plan import Action, Decision
 from tests.simulation.places import REGISTRY
@@ -156,6 +156,18 @@ def _looks_at_the_repository_only() -> list[Patch]:
         return redeploy_plan.plan_deployment(service, pushed, now)
 
     return [(ecr, "reference_of", reference_of), (redeploy_app, "plan_deployment", plan)]
+
+
+def _tells_a_rollback_as_live() -> list[Patch]:
+    def outcome(deployment: Any) -> outcome_plan.Outcome | None:
+        if deployment.status == "ROLLBACK_SUCCESSFUL":
+            return outcome_plan.Outcome.LIVE
+        return OUTCOME(deployment)
+
+    return [(outcome_plan, "outcome", outcome)]
+
+
+OUTCOME = outcome_plan.outcome
 
 
 # UpdateRecord
@@ -349,6 +361,23 @@ MUTANTS = (
     Mutant("events only", "ecs-redeploy: a lost event is lost", _only_looks_at_pushes),
     Mutant("one failure stops the rest", "ecs-redeploy", _stops_at_the_first_failure),
     Mutant("skip while a deployment is under way", "asked for: no push is lost", _skips_while_under_way),
+    Mutant(
+        "a rollback told as a success",
+        "amazon-ecs-deploy-task-definition #191, App Runner (containers-roadmap 209)",
+        _tells_a_rollback_as_live,
+        story=(GOOD_PUSH, BROKEN_PUSH),
+    ),
+    Mutant(
+        "no notice of what became of it",
+        "App Runner (containers-roadmap 213)",
+        lambda: [(outcome_plan, "ended", lambda *_: [])],
+    ),
+    Mutant(
+        "the same message again and again",
+        "level-triggered, and nothing remembers",
+        lambda: [(claims, "settle", _nothing)],
+        story=(GOOD_PUSH, Step("push_same", ("app:latest",), 310)),
+    ),
     Mutant("hold what ran", "aws-cdk 14994: the first deployment", _forgets_that_it_ran),
     Mutant(
         "trust the task event's address",

@@ -24,3 +24,9 @@ def stack(template: Json) -> Stack:
 def nameless_stack(template: Json) -> Stack:
     """As the defaults have it."""
     return Stack(template, {})
+
+
+@pytest.fixture(params=["stack", "nameless_stack"], ids=["with-host-name", "without-host-name"])
+def either_stack(request: pytest.FixtureRequest) -> Stack:
+    found: Stack = request.getfixturevalue(request.param)
+    return found

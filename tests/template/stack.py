@@ -74,7 +74,7 @@ def names_in(value: Any) -> set[str]:
     return names
 
 
-def fill(value: Any, names: Mapping[str, Any]) -> Any:
+def fill(value: Any, names: Mapping[str, Any]) -> Any:  # noqa: PLR0911 - a return for each form
     """`value` with what its references stand for: `Cluster`, `Cluster.Arn`, `AWS::Region`."""
     match value:
         case {"Ref": name}:
@@ -83,6 +83,8 @@ def fill(value: Any, names: Mapping[str, Any]) -> Any:
             return names[f"{name}.{attribute}"]
         case {"Fn::Sub": str(text)}:
             return IN_SUB.sub(lambda found: str(names[found[1]]), text)
+        case {"Fn::Sub": [str(text), dict(own)]}:
+            return fill({"Fn::Sub": text}, {**names, **fill(own, names)})
         case dict():
             return {key: fill(inner, names) for key, inner in value.items()}
         case list():

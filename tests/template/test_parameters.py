@@ -113,12 +113,6 @@ def test_template_fixes_no_place(pattern: str) -> None:
     assert [found[0] for found in re.finditer(pattern, text)] == []
 
 
-@pytest.fixture(params=["stack", "nameless_stack"], ids=["with-host-name", "without-host-name"])
-def either_stack(request: pytest.FixtureRequest) -> Stack:
-    found: Stack = request.getfixturevalue(request.param)
-    return found
-
-
 def dangling(stack: Stack, value: object) -> Iterator[str]:
     for name in names_in(value):
         if not name.startswith("AWS::") and name not in stack.resources and name not in stack.parameters:

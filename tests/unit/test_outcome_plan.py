@@ -169,7 +169,7 @@ def test_the_message_of_a_failure() -> None:
         found,
         Circumstances("eu-west-1", log_group="logs", stopped_reason="Essential container exited"),
     )
-    assert told.subject == "pushlive: app FAILED: the new image failed, and what ran before runs again"
+    assert told.subject == "pushlive: app FAILED, what ran before runs again"
     assert told.text == (
         "app: the new image failed, and what ran before runs again.\n"
         "\n"

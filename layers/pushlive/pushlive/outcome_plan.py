@@ -143,10 +143,10 @@ def _live(service: Service, deployment: ServiceDeployment, around: Circumstances
 def _failed(service: Service, deployment: ServiceDeployment, around: Circumstances) -> Message:
     name = service.service_name
     if deployment.status == "ROLLBACK_SUCCESSFUL":
-        happened = "the new image failed, and what ran before runs again"
+        now = "what ran before runs again"
     else:
-        happened = "the new image failed, and there was nothing to go back to"
-    lines = [f"{name}: {happened}.", "", *_images("Failed", deployment.digests)]
+        now = "there was nothing to go back to"
+    lines = [f"{name}: the new image failed, and {now}.", "", *_images("Failed", deployment.digests)]
     lines.append(_line("ECS says", deployment.status_reason or "nothing"))
     if around.stopped_reason:
         lines.append(_line("Its task", around.stopped_reason))
@@ -157,7 +157,7 @@ def _failed(service: Service, deployment: ServiceDeployment, around: Circumstanc
     if around.log_group:
         command = f"aws logs tail {around.log_group} --region {around.region} --since 1h"
         lines.append(_line("Its log", command))
-    return Message(_subject(f"pushlive: {name} FAILED: {happened}"), _text(lines, deployment))
+    return Message(_subject(f"pushlive: {name} FAILED, {now}"), _text(lines, deployment))
 
 
 def refused(service_name: str, host_name: str, reason: str) -> Message:

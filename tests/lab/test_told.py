@@ -1,0 +1,199 @@
+"""Each message, alarm and widget of the stack: its condition is made to happen, and somebody is told."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lab import sam
+from lab.inbox import Inbox, Mail
+from lab.lab import Lab
+from lab.oci import build_image
+from lab.oci_registry import push_image
+from lab.watch import until
+from tests.deployed_stack import HOST_NAME, DeployedStack, quiet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SPEED = 60.0
+STRANGER = "203.0.113.9"
+BROKEN = {"app/app.py": b"raise SystemExit('broken on purpose')"}
+NEVER_LISTENS = {"app/app.py": b"import time; time.sleep(100_000)"}
+
+
+class ToldStack(DeployedStack):
+    """A stack whose topic somebody reads."""
+
+    def __init__(self, lab: Lab, build_folder: Any) -> None:
+        super().__init__(lab, build_folder)
+        self.deploy()
+        self.inbox = Inbox(lab, self.outputs["NotificationsTopic"])
+
+    def change_record(self, action: str) -> None:
+        """The A record of somebody else."""
+        record_set = {
+            "Name": HOST_NAME,
+            "Type": "A",
+            "TTL": 10,
+            "ResourceRecords": [{"Value": STRANGER}],
+        }
+        self.lab.client("route53").change_resource_record_sets(
+            HostedZoneId=self.zone_id,
+            ChangeBatch={"Changes": [{"Action": action, "ResourceRecordSet": record_set}]},
+        )
+
+    def push_files(self, files: dict[str, bytes]) -> str:
+        image = build_image(files, command=["python3", "/app/app.py"], port=8080)
+        return push_image(*self.repository, "latest", image)
+
+    def mail_of(self, words: str, text: str = "") -> Mail:
+        """The newest message with these words in its subject, and in its text; as soon as it is there."""
+
+        def found() -> Mail | None:
+            return next(
+                (each for each in reversed(self.inbox.mails) if words in each.subject and text in each.text),
+                None,
+            )
+
+        return until(found, f"a message {words!r} with {text!r}; there are {self.inbox.mails}", seconds=90)
+
+    def set_variable(self, function: str, **variables: str) -> dict[str, str]:
+        """Change a function's environment; return what it was."""
+        client = self.lab.client("lambda")
+        [name] = [
+            each["FunctionName"]
+            for each in client.list_functions()["Functions"]
+            if function in each["FunctionName"]
+        ]
+        before = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        client.update_function_configuration(
+            FunctionName=name, Environment={"Variables": {**before, **variables}}
+        )
+        return {key: before[key] for key in variables}
+
+    def scale(self, desired: int) -> None:
+        self.ecs.update_service(
+            cluster=self.outputs["ClusterName"], service=self.outputs["ServiceName"], desiredCount=desired
+        )
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ToldStack]:
+    folder = tmp_path_factory.mktemp("lab")
+    sam.build(folder / "build", quiet)
+    with Lab(folder, speed=SPEED) as lab:
+        yield ToldStack(lab, folder / "build")
+
+
+def test_a_record_that_is_not_ours_is_told_with_its_owner(stack: ToldStack) -> None:
+    stack.change_record("CREATE")
+    stack.push("1")
+    mail = stack.mail_of(f"no record for {stack.outputs['ServiceName']}")
+    assert f"{HOST_NAME} has an A record, but no TXT record _pushlive.{HOST_NAME}" in mail.text
+    stack.change_record("DELETE")
+    until(lambda: stack.says("1"), "the page, once the name is free")
+
+
+def test_a_push_that_is_live_is_told_with_tag_digest_duration_and_address(stack: ToldStack) -> None:
+    digest = stack.push("2")
+    mail = stack.mail_of("is live", digest)
+    registry, repository = stack.repository
+    assert "seconds after the push" in mail.text
+    assert f"{registry}/{repository}:latest" in mail.text
+    assert f"http://{HOST_NAME}:8080/" in mail.text
+
+
+def test_a_broken_image_is_told_as_failed_and_never_as_live(stack: ToldStack) -> None:
+    good = stack.push("good")
+    stack.mail_of("is live", good)
+    digest = stack.push_files(BROKEN)
+    mail = stack.mail_of("FAILED, what ran before runs again", digest)
+    assert "app: exit code 1" in mail.text, "what ECS says of its task"
+    assert "aws logs tail" in mail.text
+    assert good in mail.text.partition("Runs now")[2]
+    until(lambda: stack.is_steady(1), "the rollback's end")
+    assert [each for each in stack.inbox.mails if "is live" in each.subject and digest in each.text] == []
+
+
+def test_a_deployment_that_is_late_raises_an_alarm(stack: ToldStack) -> None:
+    before = stack.set_variable("RedeployService", LATE_MINUTES="0")
+    stack.push_files(NEVER_LISTENS)
+    mail = stack.mail_of("DeploymentLateAlarm")
+    assert "A deployment is still under way after 15 minutes" in mail.text
+    stack.set_variable("RedeployService", **before)
+    until(lambda: stack.is_steady(1), "the rollback's end", seconds=120)
+
+
+def test_tasks_that_are_wanted_while_none_answers_raise_an_alarm(stack: ToldStack) -> None:
+    stack.scale(0)
+    until(lambda: stack.service()["runningCount"] == 0, "no task")
+    stack.push_files({**NEVER_LISTENS, "app/why": b"silent"})
+    stack.scale(1)
+    mail = stack.mail_of("NoAnswerAlarm")
+    assert "none that answers on its port" in mail.text
+    stack.push("3")
+    until(lambda: stack.says("3"), "the page", seconds=90)
+
+
+def test_an_event_that_fails_three_times_raises_two_alarms(stack: ToldStack) -> None:
+    arn = stack.service()["serviceArn"]
+    stack.ecs.tag_resource(resourceArn=arn, tags=[{"key": "pushlive:desired-count", "value": "many"}])
+    stack.push("4")
+    failed = stack.mail_of("RedeployServiceAlarm")
+    kept = stack.mail_of("DeadLettersAlarm")
+    assert "its log says why" in failed.text
+    assert "Step6Replay is the command that shows it" in " ".join(kept.text.split())
+    stack.ecs.tag_resource(resourceArn=arn, tags=[{"key": "pushlive:desired-count", "value": "1"}])
+
+
+def test_the_saved_query_asks_for_what_the_functions_write(stack: ToldStack) -> None:
+    [query] = stack.lab.saved_queries
+    asked_for(stack, query["LogGroupNames"], query["QueryString"])
+
+
+def test_the_dashboard_shows_what_was_measured(stack: ToldStack) -> None:
+    cloudwatch, widgets = stack.lab.client("cloudwatch"), widgets_of(stack)
+    rows = [row for widget in widgets for row in widget["properties"].get("metrics", [])]
+    shown = {tuple(each for each in row if isinstance(each, str)) for row in rows}
+    measured = {
+        (metric["Namespace"], metric["MetricName"], *(part for pair in dimensions for part in pair))
+        for metric in cloudwatch.list_metrics()["Metrics"]
+        if (dimensions := [(each["Name"], each["Value"]) for each in metric["Dimensions"]])
+    }
+    # UpdateRecord did not fail.
+    assert {row[1] for row in shown - measured} <= {"Errors"}
+    alarms = {alarm["AlarmArn"] for alarm in cloudwatch.describe_alarms()["MetricAlarms"]}
+    assert {arn for widget in widgets for arn in widget["properties"].get("alarms", [])} == alarms
+
+
+def test_the_dashboards_queries_ask_for_what_the_functions_write(stack: ToldStack) -> None:
+    queries = [widget["properties"]["query"] for widget in widgets_of(stack) if widget["type"] == "log"]
+    assert len(queries) == 2
+    for query in queries:
+        *sources, rest = query.split(" | ", query.count("SOURCE"))
+        asked_for(stack, [source.split("'")[1] for source in sources], rest)
+
+
+def widgets_of(stack: ToldStack) -> list[Any]:
+    cloudwatch = stack.lab.client("cloudwatch")
+    [name] = [entry["DashboardName"] for entry in cloudwatch.list_dashboards()["DashboardEntries"]]
+    return list(json.loads(cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"])["widgets"])
+
+
+def asked_for(stack: ToldStack, groups: list[str], query: str) -> None:
+    """Check that Logs Insights takes the query, and that some line has each field that it names."""
+    logs = stack.lab.client("logs")
+    now = int(time.time())
+    begun = logs.start_query(
+        logGroupNames=groups, startTime=now - 86_400, endTime=now + 60, queryString=query
+    )
+    until(lambda: logs.get_query_results(queryId=begun["queryId"])["status"] == "Complete", "the query's end")
+    lines = stack.log_of("RedeployService") + stack.log_of("UpdateRecord")
+    fields = set(re.findall(r"(?:fields |, |ispresent\(|latest\(|by )(\w+)", query))
+    assert fields
+    assert fields <= {key for line in lines for key in line}
