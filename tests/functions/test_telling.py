@@ -53,7 +53,7 @@ def metrics(capsys: pytest.CaptureFixture[str]) -> dict[str, float]:
 
 
 def test_a_push_that_is_live_is_told_with_how_long_it_took_and_where_it_is(
-    region: Region, capsys: pytest.CaptureFixture[str]
+    region: Region, log: Log, capsys: pytest.CaptureFixture[str]
 ) -> None:
     running(region, host_name=HOST_NAME)
     region.redeploy()
@@ -66,6 +66,7 @@ def test_a_push_that_is_live_is_told_with_how_long_it_took_and_where_it_is(
     assert measured["DeploymentsLive"] == 1
     assert f"app is live, {measured['SecondsToLive']:.0f} seconds after the push" in text
     assert digest(push) in text
+    assert log.lines(message="live")[-1]["reason"] == text.partition("\n")[0]
     assert f"http://{HOST_NAME}:{PORT}/" in text
 
 

@@ -79,14 +79,14 @@ class Telling:
             )
             subject = f"{service.service_name}/{deployment.name}/{outcome.value}"
             if send_once(self.sns_client(), self.logs_client(), self.settings, subject, message, now):
-                self._note(service, deployment, outcome)
+                self._note(service, deployment, outcome, message.text.partition("\n")[0])
 
-    def _note(self, service: Service, deployment: ServiceDeployment, outcome: Outcome) -> None:
+    def _note(self, service: Service, deployment: ServiceDeployment, outcome: Outcome, reason: str) -> None:
         """Write the outcome's line, and measure it."""
         seconds = outcome_plan.seconds_to_live(service, deployment) if outcome is Outcome.LIVE else None
         self.logger.info(
             outcome.value,
-            reason=deployment.status_reason,
+            reason=reason,
             ecs_service=service.service_name,
             deployment=deployment.name,
             seconds_to_live=seconds,
