@@ -313,7 +313,7 @@ class RecordUpdate:
             self._give_up(request.service_name, name)
 
     def _asked_name(self, request: events.StackRequest) -> str:
-        """Return the host name that the stack asks for, or which ones an existing cluster's services may have.
+        """Return the host name that the stack asks for; of an existing cluster, which ones it may have.
 
         Raises:
             ConfigError: the zone cannot hold it.

@@ -90,8 +90,8 @@ TAGGED = {"StringEquals": {"aws:ResourceTag/Owner": ["me", "you"]}}
 TAG_KEYS = {"ForAllValues:StringEquals": {"aws:TagKeys": ["environment", "cost-center"]}}
 NAMES = "route53:ChangeResourceRecordSetsNormalizedRecordNames"
 TYPES = "route53:ChangeResourceRecordSetsRecordTypes"
-# IAM guide, "IAM JSON policy elements: Condition operators", StringLike: case-sensitive; * for any characters,
-# also none and dots, ? for exactly one. Route 53 guide, the same page: ForAllValues:StringLike for names.
+# IAM guide, "IAM JSON policy elements: Condition operators", StringLike: case-sensitive, * for any characters
+# (also none, also dots), ? for exactly one. Route 53 guide, the same page: ForAllValues:StringLike for names.
 TAG_LIKE = {"StringLike": {"aws:ResourceTag/Owner": "*.team"}}
 NAMES_LIKE = {"ForAllValues:StringLike": {NAMES: ["*.example.com", "_x.example.org"]}}
 MARKETING = {"ForAllValues:StringEquals": {NAMES: ["example.com", "marketing.example.com"], TYPES: ["A"]}}
