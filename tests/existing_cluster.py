@@ -116,10 +116,10 @@ class ExistingCluster(DeployedStack):
 
     # What a person does
 
-    def types(self, line: str, **words: str) -> str:
-        """What a line prints, with a word for each in capitals."""
+    def types(self, line: str, *, rest: str = "", **words: str) -> str:
+        """What a line prints, with a word for each in capitals, and `rest` after it."""
         words = {"REGION": REGION, "ACCOUNT": ACCOUNT, "CLUSTER": CLUSTER, "TAG": "latest", **words}
-        return terminal.types(terminal.filled_in(line, words), sam.environment(self.lab))
+        return terminal.types(f"{terminal.filled_in(line, words)} {rest}", sam.environment(self.lab))
 
     def reason_of_schedule(self, service: str) -> str:
         """What RedeployService says of a service when its schedule wakes it now."""

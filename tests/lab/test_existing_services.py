@@ -173,18 +173,19 @@ def test_an_earlier_image_is_deployed_when_the_tag_names_it_again(shop: Existing
 
 def test_a_dry_run_decides_and_deploys_nothing(shop: ExistingCluster) -> None:
     [dry_run] = STEERING["Dry run"]
-    # In the lab with its environment of samconfig.toml, and here with the template that was built for the test.
+    # In the lab with its environment of samconfig.toml; here also with the template built for the test.
     built = shop.build_folder / "template.yaml"
     rest = f"--config-env lab --config-file {sam.ROOT}/samconfig.toml --template-file {built}"
     before = shop.deployment_count("worker")
-    shop.types(f"{dry_run} {rest}")
+    shop.types(dry_run, rest=rest)
     digest = shop.push_to("shop-web", "dry")
     decided = {"message": "deploy", "digest": digest, "ecs_service": "worker", "dry_run": True}
     until(
-        lambda: [line for line in shop.log_of("RedeployService") if decided.items() <= line.items()], "that"
+        lambda: [line for line in shop.log_of("RedeployService") if decided.items() <= line.items()],
+        f"the line {decided}",
     )
     assert shop.deployment_count("worker") == before
-    shop.types(f"{dry_run.replace('true', 'false')} {rest}")
+    shop.types(dry_run.replace("true", "false"), rest=rest)
     shop.wait_until_it_runs("worker", digest)
     until(lambda: shop.says("dry", "web.example.com"), "the page: the other parameters are as they were")
 
