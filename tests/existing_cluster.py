@@ -29,14 +29,6 @@ class ExistingCluster(DeployedStack):
 
     def __init__(self, lab: Lab, build_folder: Path) -> None:
         super().__init__(lab, build_folder)
-        self.parameters = {
-            "ExistingCluster": CLUSTER,
-            "ExistingRepositories": "shop-*",
-            "ExistingHostNames": "*.example.com",
-            "HostedZoneId": self.zone_id,
-            "TtlSeconds": "1",
-            "SettleSeconds": "1",
-        }
         ec2 = lab.client("ec2")
         vpc = ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
         self._subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.1.0.0/24")["Subnet"]["SubnetId"]
@@ -116,15 +108,35 @@ class ExistingCluster(DeployedStack):
 
     # What a person does
 
+    @property
+    def with_its_configuration(self) -> str:
+        """The options that make a line for AWS one for the lab."""
+        return " ".join(sam.CONFIG)
+
+    @property
+    def in_the_lab(self) -> str:
+        """The same for `sam deploy`, of what was built for the tests."""
+        return f"{self.with_its_configuration} --template-file {self.build_folder}/template.yaml"
+
+    def deploy_by(self, line: str) -> None:
+        """Deploy the functions by a line that ends with parameters; the lab is too fast for two more."""
+        self.types(line, rest=f"TtlSeconds=1 SettleSeconds=1 {self.in_the_lab}", ZONE=self.zone_id)
+        [stack] = self.lab.client("cloudformation").describe_stacks(StackName=sam.STACK_NAME)["Stacks"]
+        self.outputs = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
+
     def types(self, line: str, *, rest: str = "", **words: str) -> str:
         """What a line prints, with a word for each in capitals, and `rest` after it."""
         words = {"REGION": REGION, "ACCOUNT": ACCOUNT, "CLUSTER": CLUSTER, "TAG": "latest", **words}
         return terminal.types(f"{terminal.filled_in(line, words)} {rest}", sam.environment(self.lab))
 
+    def run_schedule(self, function: str) -> str:
+        """Wake the function by its schedule, now; the event's id."""
+        [rule] = [name for name in self.lab.delivery.schedules() if function in name]
+        return self.lab.delivery.run_schedule(rule)
+
     def reason_of_schedule(self, service: str) -> str:
         """What RedeployService says of a service when its schedule wakes it now."""
-        [rule] = [name for name in self.lab.delivery.schedules() if "RedeployService" in name]
-        event_id = self.lab.delivery.run_schedule(rule)
+        event_id = self.run_schedule("RedeployService")
 
         def reasons() -> list[str]:
             lines = self.log_of("RedeployService")

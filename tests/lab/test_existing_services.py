@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SPEED = 40.0
 STEERING = commands(sam.ROOT / "docs" / "steering.md")
+EXISTING = commands(sam.ROOT / "docs" / "existing-services.md")
 ON_PUSH = {"pushlive:redeploy": "on-push"}
 
 
@@ -38,13 +39,12 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExistingCluster]:
             "web", ["shop-web"], {**ON_PUSH, "pushlive:hostname": "web.example.com"}, desired=2
         )
         made.create_service("worker", ["shop-web"], {"team": "back office"})
-        made.create_service(
-            "pair", ["shop-app", "shop-proxy"], {**ON_PUSH, "pushlive:hostname": "pair.example.com"}
-        )
+        made.create_service("pair", ["shop-app", "shop-proxy"], {})
         made.create_service("other", ["other"], ON_PUSH)
         for name in ("web", "worker", "pair", "other"):
             until(partial(made.runs, name), f"{name}, as its maker left it")
-        made.deploy()
+        [_build, deploy] = EXISTING["Deploy the functions"]
+        made.deploy_by(deploy)
         yield made
 
 
@@ -59,7 +59,13 @@ def test_stack_makes_only_the_functions(shop: ExistingCluster) -> None:
 
 def test_every_task_of_a_service_that_asks_for_a_name_is_in_its_record(shop: ExistingCluster) -> None:
     until(lambda: len(Resolver(shop.lab.dns).resolve("web.example.com")) == 2, "two addresses")
-    until(lambda: shop.says("1", "pair.example.com"), "the other service's page")
+
+
+def test_the_line_of_the_page_opts_a_service_in_with_a_name(shop: ExistingCluster) -> None:
+    [opt_in] = EXISTING["Let services opt in"]
+    shop.types(opt_in, SERVICE="pair", NAME="pair.example.com")
+    shop.run_schedule("UpdateRecord")
+    until(lambda: shop.says("1", "pair.example.com"), "its page")
 
 
 def test_a_service_without_the_tag_is_left(shop: ExistingCluster) -> None:
@@ -100,9 +106,16 @@ def test_a_push_of_either_image_of_a_task_deploys_it_once(shop: ExistingCluster)
 def test_a_push_to_a_repository_outside_the_pattern_wakes_nobody_and_deploys_nothing(
     shop: ExistingCluster,
 ) -> None:
-    shop.push_to("other", "2")
-    pushed = [each.event for each in shop.lab.delivery.history if each.event["source"] == "aws.ecr"][-1]
-    assert pushed["detail"]["repository-name"] == "other"
+    digest = shop.push_to("other", "2")
+    [pushed] = until(
+        lambda: [
+            each.event
+            for each in shop.lab.delivery.history
+            if each.event["detail"].get("image-digest") == digest
+            and each.event["detail"]["repository-name"] == "other"
+        ],
+        "the event of the push",
+    )
     assert "in a repository that the stack deploys" in shop.reason_of_schedule("other")
     assert all(line.get("event_id") != pushed["id"] for line in shop.log_of("RedeployService"))
     assert shop.deployment_count("other") == 1
@@ -173,11 +186,8 @@ def test_an_earlier_image_is_deployed_when_the_tag_names_it_again(shop: Existing
 
 def test_a_dry_run_decides_and_deploys_nothing(shop: ExistingCluster) -> None:
     [dry_run] = STEERING["Dry run"]
-    # In the lab with its environment of samconfig.toml; here also with the template built for the test.
-    built = shop.build_folder / "template.yaml"
-    rest = f"--config-env lab --config-file {sam.ROOT}/samconfig.toml --template-file {built}"
     before = shop.deployment_count("worker")
-    shop.types(dry_run, rest=rest)
+    shop.types(dry_run, rest=shop.in_the_lab)
     digest = shop.push_to("shop-web", "dry")
     decided = {"message": "deploy", "digest": digest, "ecs_service": "worker", "dry_run": True}
     until(
@@ -185,7 +195,7 @@ def test_a_dry_run_decides_and_deploys_nothing(shop: ExistingCluster) -> None:
         f"the line {decided}",
     )
     assert shop.deployment_count("worker") == before
-    shop.types(dry_run.replace("true", "false"), rest=rest)
+    shop.types(dry_run.replace("true", "false"), rest=shop.in_the_lab)
     shop.wait_until_it_runs("worker", digest)
     until(lambda: shop.says("dry", "web.example.com"), "the page: the other parameters are as they were")
 
@@ -201,7 +211,8 @@ def test_sam_delete_takes_the_names_and_leaves_the_services_running(shop: Existi
         for host in ("web.example.com", "pair.example.com")
         for name, kind in ((host, "A"), (f"_pushlive.{host}", "TXT"))
     }
-    sam.delete(shop.lab, quiet)
+    [delete] = EXISTING["Remove the functions"]
+    shop.types(delete, rest=f"{shop.with_its_configuration} --no-prompts")  # nobody is there to answer
     assert shop.record_names() == set()
     assert shop.lab.client("lambda").list_functions()["Functions"] == []
     assert shop.lab.client("events").list_rules()["Rules"] == []
