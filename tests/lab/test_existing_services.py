@@ -80,8 +80,10 @@ def test_the_printed_line_opts_a_service_in_and_one_push_deploys_each_service_of
 ) -> None:
     shop.types(shop.outputs["Step1OptIn"], SERVICE="worker")
     assert shop.tags("worker") == {"team": "back office", **ON_PUSH}
-    shop.reason_of_schedule("worker")  # deploys what was pushed before
-    until(lambda: shop.deployment_count("worker") == 2, "the worker's deployment of the second version")
+    until(lambda: shop.runs("web"), "the other service's rest")
+    shop.run_schedule("RedeployService")
+    shop.wait_until_it_runs("worker", *shop.runs("web"))  # what was pushed before
+    assert shop.deployment_count("worker") == 2
     before = shop.deployment_count("web")
 
     digest = shop.push_to("shop-web", "3")
