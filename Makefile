@@ -22,7 +22,7 @@ load: .venv/installed .venv-sam/installed ## who notices a deployment: 200 reque
 lab: .venv/installed ## AWS on this machine, until Ctrl-C, for your own sam and docker commands
 	.venv/bin/python -m lab up
 
-test: .venv/installed .venv-sam/installed .venv-runtime/installed .venv-checkov/installed ## all tests
+test: .venv/installed .venv-sam/installed .venv-aws/installed .venv-runtime/installed .venv-checkov/installed ## all tests
 	.venv/bin/python -m pytest
 
 e2e: .venv/installed .venv-sam/installed .venv-aws/installed ## the same with Docker, the AWS CLI and sam local invoke

@@ -13,6 +13,8 @@ VCPU, GIGABYTES = 0.25, 0.5
 
 FARGATE_X86_VCPU, FARGATE_X86_GB = 0.04048, 0.004445
 FARGATE_ARM_VCPU, FARGATE_ARM_GB = 0.03238, 0.00356
+FARGATE_SPOT_DISCOUNT = 0.70
+"""At best: the price of spare capacity changes."""
 PUBLIC_IPV4 = 0.005
 LOAD_BALANCER = 0.0225
 """An hour of an Application Load Balancer, before its capacity units (0.008 each)."""
@@ -29,12 +31,14 @@ def costs() -> dict[str, float]:
     """What runs: USD a month."""
     x86 = (VCPU * FARGATE_X86_VCPU + GIGABYTES * FARGATE_X86_GB) * HOURS
     arm = (VCPU * FARGATE_ARM_VCPU + GIGABYTES * FARGATE_ARM_GB) * HOURS
+    spot = x86 * (1 - FARGATE_SPOT_DISCOUNT)
     address = PUBLIC_IPV4 * HOURS
     load_balancer = LOAD_BALANCER * HOURS + LOAD_BALANCER_SUBNETS * address
     memory, processor = GIGABYTES * APP_RUNNER_GB * HOURS, VCPU * APP_RUNNER_VCPU * HOURS
     return {
         "pushlive, one task": x86 + address + HOSTED_ZONE,
         "pushlive, one task, `Architecture=ARM64`": arm + address + HOSTED_ZONE,
+        "pushlive, one task, `Spot=true`, at best": spot + address + HOSTED_ZONE,
         "pushlive before the first push, or scaled to 0": HOSTED_ZONE,
         "the same task behind a load balancer": x86 + address + load_balancer + HOSTED_ZONE,
         "App Runner, always busy": memory + processor + APP_RUNNER_DEPLOYMENTS + HOSTED_ZONE,

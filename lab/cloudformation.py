@@ -1,6 +1,7 @@
 """How CloudFormation makes what MiniStack cannot: ECS, through our API, waiting as it does; saved queries.
 
-Source: CloudFormation user guide, AWS::ECS::Cluster, TaskDefinition, Service, AWS::Logs::QueryDefinition.
+Source: CloudFormation template reference, AWS::ECS::Cluster, ClusterCapacityProviderAssociations,
+TaskDefinition, Service, AWS::Logs::QueryDefinition.
 """
 
 from __future__ import annotations
@@ -45,6 +46,11 @@ class EcsResources:
                 ),
                 "delete": self.delete_cluster,
             },
+            "AWS::ECS::ClusterCapacityProviderAssociations": {
+                "create": lambda _id, properties, _stack: self.put_capacity_providers(properties),
+                "update": lambda _id, _old, new, _stack: self.put_capacity_providers(new),
+                "delete": self.remove_capacity_providers,
+            },
             "AWS::ECS::TaskDefinition": {
                 "create": self.register_task_definition,
                 # Another revision is another resource; CloudFormation deletes the old one afterwards.
@@ -70,12 +76,27 @@ class EcsResources:
 
     def delete_cluster(self, physical_id: str, _properties: Properties) -> None:
         """Delete a cluster, again and again while tasks of a deleted service are still stopping in it."""
+        self._again_while("ClusterContainsTasksException", "DeleteCluster", {"cluster": physical_id})
+
+    def put_capacity_providers(self, properties: Properties) -> Made:
+        """Associate capacity providers with a cluster; Ref is the cluster's name."""
+        request = self._request("PutClusterCapacityProviders", properties)
+        self._call("PutClusterCapacityProviders", request)
+        return request["cluster"], {}
+
+    def remove_capacity_providers(self, physical_id: str, _properties: Properties) -> None:
+        """Leave the cluster without any, as soon as no task uses one."""
+        none = {"cluster": physical_id, "capacityProviders": [], "defaultCapacityProviderStrategy": []}
+        self._again_while("ResourceInUseException", "PutClusterCapacityProviders", none)
+
+    def _again_while(self, code: str, operation: str, request: dict[str, Any]) -> None:
+        """Call, again and again while the answer is this error."""
         deadline = time.monotonic() + self._seconds_to_stable
         while True:
             try:
-                self._call("DeleteCluster", {"cluster": physical_id})
+                self._call(operation, request)
             except EcsError as error:
-                if error.code != "ClusterContainsTasksException" or time.monotonic() > deadline:
+                if error.code != code or time.monotonic() > deadline:
                     raise
                 time.sleep(POLL_SECONDS)
             else:
@@ -105,11 +126,16 @@ class EcsResources:
         return service["serviceArn"], {"ServiceArn": service["serviceArn"], "Name": service["serviceName"]}
 
     def update_service(self, physical_id: str, old: Properties, new: Properties, _stack_name: str) -> Made:
-        """Apply all that the template says, a DesiredCount too where it gives one (coverage roadmap 187)."""
+        """Apply all that the template says, a DesiredCount too where it gives one (coverage roadmap 187).
+
+        Another strategy is a new deployment (AWS::ECS::Service, "Recommended Actions").
+        """
         cluster, name = physical_id.split("/")[-2:]
         request = self._request(
             "UpdateService", {k: v for k, v in new.items() if k not in ("Tags", "ServiceName")}
         )
+        if old.get("CapacityProviderStrategy") != new.get("CapacityProviderStrategy"):
+            request["forceNewDeployment"] = True
         self._call("UpdateService", {**request, "cluster": cluster, "service": name})
         old_tags, new_tags = (_own_tags(properties) for properties in (old, new))
         if gone := sorted(old_tags.keys() - new_tags.keys()):

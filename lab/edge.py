@@ -4,13 +4,15 @@
 - DescribeNetworkInterfaces tells the tasks' interfaces and public addresses;
 - a manifest that comes to the registry becomes an event, as do PutImage and BatchDeleteImage;
 - a request that changes record sets is told to those who propagate them;
-- DescribeImages of a tag that is not there is an error, as ECR's is;
+- DescribeImages of a tag that is not there is an error, as ECR's is, and so is a PutImage whose manifest does
+  not have the digest that it names;
 - DeleteStack answers when the stack is gone: SAM CLI looks at once, and then only after 30 seconds.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import re
 from ipaddress import ip_address
@@ -145,6 +147,9 @@ class Edge:
 
     async def _answer_ecr(self, operation: str, scope: Message, receive: Receive, send: Send) -> None:
         body = await _body(receive)
+        if operation == "PutImage" and (wrong := _other_digest(json.loads(body))):
+            await _answer(send, 400, b"application/x-amz-json-1.1", json.dumps(wrong).encode())
+            return
         if operation == "DescribeImages" and json.loads(body).get("imageIds"):
             status, _, content = await self._relay(scope, body, None)
             found = json.loads(content)
@@ -196,6 +201,15 @@ class Edge:
 
         await self._inner(scope, _replay(body), listen)
         return status, headers, content
+
+
+def _other_digest(request: dict[str, str]) -> dict[str, str] | None:
+    """Return ECR's error where the manifest has another digest (API reference, PutImage, errors)."""
+    digest = f"sha256:{hashlib.sha256(request['imageManifest'].encode()).hexdigest()}"
+    if request.get("imageDigest") in (None, digest):
+        return None
+    message = "The specified image digest does not match the digest that Amazon ECR calculated for the image."
+    return {"__type": "ImageDigestDoesNotMatchException", "message": message}
 
 
 async def _body(receive: Receive) -> bytes:

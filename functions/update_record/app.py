@@ -129,7 +129,7 @@ class RecordUpdate:
             if not host_name_tag(found):
                 continue  # it asks for no record: one call was all it cost
             try:
-                name = route53.host_name(host_name_tag(found), self._zone())
+                name = self._claimed_name(found)
                 decision, service = self._follow(found.service_name, name, patient=patient)
                 self._tell(decision, service, found.service_name)
                 if service.is_silent and not patient:  # a look by the schedule, not one of many in a row
@@ -143,6 +143,20 @@ class RecordUpdate:
             raise ExceptionGroup(
                 f"{len(failures)} services could not be served: {told}", list(failures.values())
             )
+
+    def _claimed_name(self, service: ecs.Service) -> str:
+        """Return the host name that the service's tag claims.
+
+        Raises:
+            ConfigError: it may not have this one.
+        """
+        name = route53.host_name(host_name_tag(service), self._zone())
+        if not self.settings.admits_host_name(name):
+            raise ConfigError(
+                f"The tag pushlive:hostname is {name!r:.80}, but the stack's parameter ExistingHostNames "
+                f"admits {self.settings.host_names} only: give such a name, or change the parameter"
+            )
+        return name
 
     def _zone(self) -> str:
         return route53.zone_name(self.route53_client, self.settings.hosted_zone_id)
@@ -254,14 +268,32 @@ class RecordUpdate:
 
     def _carry_out(self, request: events.StackRequest) -> None:
         try:
-            name = route53.host_name(request.host_name, self._zone())
+            name = self._asked_name(request)
         except (ConfigError, self.route53_client.exceptions.NoSuchHostedZone):
             if request.request_type != "Delete":
                 raise
             # CloudFormation deletes also what it could not create: here nothing was made.
             return
-        if request.request_type == "Delete":
+        if request.request_type == "Delete" and request.cluster_name:
+            self._give_up_all(request.cluster_name)
+        elif request.request_type == "Delete":
             self._give_up(request.service_name, name)
+
+    def _asked_name(self, request: events.StackRequest) -> str:
+        """Return the host name that the stack asks for; of an existing cluster, which ones it may have.
+
+        Raises:
+            ConfigError: the zone cannot hold it.
+        """
+        zone, host_names = self._zone(), self.settings.host_names
+        if not request.cluster_name:
+            return route53.host_name(request.host_name, zone)
+        if not host_names.endswith(f".{zone}"):
+            raise ConfigError(
+                f"The parameter ExistingHostNames is {host_names!r:.80}, but the hosted zone is {zone}: "
+                f"give a name in it, or *.{zone}, or the parameter HostedZoneId of its own zone"
+            )
+        return host_names
 
     def _give_up(self, service_name: str, name: str) -> None:
         """Remove the record before the stack releases the addresses.
@@ -269,7 +301,35 @@ class RecordUpdate:
         The tag goes first: a run at the same time then finds that the name is no longer wanted.
         """
         found = self.live.find(service_name)
-        wants_it = found and found.status == "ACTIVE" and host_name_tag(found) == name
-        if found and wants_it and not self.settings.dry_run:
-            self.ecs_client.untag_resource(resourceArn=found.service_arn, tagKeys=[ecs.HOST_NAME_TAG])
+        if found and host_name_tag(found) == name:
+            self._take_the_tag_off(found)
         self._follow(service_name, name, patient=False)
+
+    def _give_up_all(self, cluster_name: str) -> None:
+        """Remove the records of the cluster's services before the functions go; the services stay.
+
+        Which records these are is read from the zone, not from the tags: so a second try finds what the
+        first one left, and what services that are gone have left behind goes as well.
+
+        Raises:
+            ConfigError: it is another cluster than the one that this stack follows by now.
+        """
+        cluster = self.settings.cluster_arn
+        if cluster_name != cluster.rpartition("/")[2]:
+            raise ConfigError(
+                f"The records of cluster {cluster_name:.80} stay, because the stack now follows "
+                f"{cluster.rpartition('/')[2]}: deploy another stack for another cluster"
+            )
+        for found in ecs.services(self.ecs_client, cluster, ecs.service_names(self.ecs_client, cluster)):
+            if host_name_tag(found) and self.settings.admits_host_name(host_name_tag(found)):
+                self._take_the_tag_off(found)
+        services_arn = cluster.replace(":cluster/", ":service/") + "/"
+        for name, service_arn in route53.owned(
+            self.route53_client, self.settings.hosted_zone_id, services_arn
+        ):
+            if self.settings.admits_host_name(name):
+                self._follow(service_arn.removeprefix(services_arn), name, patient=False)
+
+    def _take_the_tag_off(self, service: ecs.Service) -> None:
+        if service.status == "ACTIVE" and not self.settings.dry_run:
+            self.ecs_client.untag_resource(resourceArn=service.service_arn, tagKeys=[ecs.HOST_NAME_TAG])

@@ -21,6 +21,7 @@ OPERATIONS: dict[str, Callable[[Engine, Json], Json]] = {
     "DescribeClusters": clusters.described,
     "DeleteCluster": clusters.delete,
     "ListClusters": clusters.listed,
+    "PutClusterCapacityProviders": clusters.put_capacity_providers,
     "RegisterTaskDefinition": definitions.register,
     "DescribeTaskDefinition": definitions.describe,
     "DeregisterTaskDefinition": definitions.deregister,

@@ -1,7 +1,7 @@
 """The operations on clusters and on tags. Pure.
 
-API reference: CreateCluster, DescribeClusters, DeleteCluster, ListClusters, TagResource, UntagResource,
-ListTagsForResource.
+API reference: CreateCluster, DescribeClusters, DeleteCluster, ListClusters, PutClusterCapacityProviders,
+TagResource, UntagResource, ListTagsForResource.
 """
 
 from __future__ import annotations
@@ -53,6 +53,19 @@ def delete(engine: Engine, request: Json) -> Json:
         message = "The Cluster cannot be deleted while Tasks are active."
         raise EcsError("ClusterContainsTasksException", message)
     cluster.status = "INACTIVE"
+    return {"cluster": describe.cluster(cluster, [])}
+
+
+def put_capacity_providers(engine: Engine, request: Json) -> Json:
+    """The cluster, with these capacity providers only; one that tasks still use cannot go."""
+    cluster = cluster_of(engine, request)
+    used = {task.capacity_provider for task in cluster.tasks.values() if task.last_status != "STOPPED"}
+    gone = set(cluster.settings.get("capacityProviders", [])) - set(request["capacityProviders"])
+    if gone & used:
+        message = "The specified capacity provider is in use and cannot be removed."
+        raise EcsError("ResourceInUseException", message)
+    for key in ("capacityProviders", "defaultCapacityProviderStrategy"):
+        cluster.settings[key] = request[key]
     return {"cluster": describe.cluster(cluster, [])}
 
 

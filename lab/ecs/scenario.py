@@ -47,7 +47,7 @@ class Scenario:
         self.api = EcsApi(self.model)
         self.runtime = FakeRuntime(self.model, behaviours)
         self.now = START
-        self.call("CreateCluster", clusterName="lab")
+        self.call("CreateCluster", clusterName="lab", capacityProviders=["FARGATE", "FARGATE_SPOT"])
 
     def call(self, operation: str, **request: object) -> Json:
         """One API call, now."""

@@ -63,6 +63,7 @@ def create(engine: Engine, request: Json) -> Json:
         invalid("TaskDefinition can not be blank.")
     if definition is not None and definition.described.get("networkMode") == "awsvpc":
         _require_network(request)
+    _check_capacity(cluster, request)
     service = Service(
         name=name,
         arn=engine.arn("service", f"{cluster.name}/{name}"),
@@ -82,6 +83,19 @@ def create(engine: Engine, request: Json) -> Json:
 def _require_network(request: Json) -> None:
     if not request.get("networkConfiguration", {}).get("awsvpcConfiguration", {}).get("subnets"):
         invalid("Network Configuration must be provided when networkMode 'awsvpc' is specified.")
+
+
+def _check_capacity(cluster: Cluster, request: Json) -> None:
+    """A strategy or a launch type; only of providers that the cluster has (API reference, CreateService)."""
+    strategy = request.get("capacityProviderStrategy") or []
+    if strategy and request.get("launchType"):
+        invalid("Specifying both a launch type and capacity provider strategy is not supported.")
+    associated = cluster.settings.get("capacityProviders", [])
+    if any(item["capacityProvider"] not in associated for item in strategy):
+        invalid(
+            "The specified capacity provider strategy cannot contain a capacity provider that is not "
+            "associated with the cluster."
+        )
 
 
 def _settings(engine: Engine, request: Json, definition: TaskDefinition | None) -> Json:
@@ -116,6 +130,7 @@ def _revision(engine: Engine, service: Service, definition: TaskDefinition) -> S
 def update(engine: Engine, request: Json) -> Json:
     """The service as changed; a new service deployment if its revision changed or one is forced."""
     service = active_service_of(cluster_of(engine, request), request["service"])
+    _check_capacity(service.cluster, request)
     if service.controller != "ECS" and (request.get("taskDefinition") or request.get("forceNewDeployment")):
         invalid(
             f"Unable to update task definition on services with a {service.controller} deployment controller."
@@ -130,7 +145,15 @@ def update(engine: Engine, request: Json) -> Json:
     in_force = service.deployments[0].revision.settings if service.deployments else {}
     settings = {**service.settings, **in_force}
     changes = {key: request[key] for key in _REVISED if request.get(key) is not None}
-    if "capacityProviderStrategy" in changes:
+    strategy = changes.get("capacityProviderStrategy")
+    if strategy is not None and strategy != settings.get("capacityProviderStrategy"):
+        if not request.get("forceNewDeployment"):
+            # Told by the template reference, AWS::ECS::Service, "Recommended Actions".
+            invalid(
+                "When switching from launch type to capacity provider strategy on an existing service, or "
+                "making a change to a capacity provider strategy on a service that is already using one, "
+                "you must force a new deployment."
+            )
         settings.pop("launchType", None)
     deploys = (
         bool(request.get("forceNewDeployment"))

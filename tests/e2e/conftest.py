@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
-import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,15 +14,16 @@ from lab.docker_cli import DockerError
 from lab.docker_engine import docker_engine, install
 from lab.lab import Lab
 from lab.watch import until
+from tests import terminal
 from tests.deployed_stack import DeployedStack, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from lab.docker_cli import Docker
 
 SPEED = 20
-COMMAND_SECONDS = 120
 
 say = logging.getLogger("e2e").info
 
@@ -37,21 +35,7 @@ class Typed(DeployedStack):
 
     def types(self, line: str) -> str:
         """What the command line prints; a failure fails the test with its words."""
-        own = [sam.ROOT / ".venv-aws" / "bin", Path(sam.executable()).parent]
-        path = os.pathsep.join([*map(str, own), os.environ["PATH"]])
-        done = subprocess.run(  # noqa: S603 - the stack's own lines
-            ["bash", "-eo", "pipefail", "-c", line],  # noqa: S607
-            cwd=sam.ROOT,
-            env=os.environ | self.docker.environment | sam.environment(self.lab) | {"PATH": path},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=COMMAND_SECONDS,
-        )
-        assert done.returncode == 0, f"{line}\n{done.stdout}"
-        return done.stdout
+        return terminal.types(line, {**self.docker.environment, **sam.environment(self.lab)})
 
     @property
     def uri(self) -> str:

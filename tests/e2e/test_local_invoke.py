@@ -208,6 +208,7 @@ STACKS = {
     "stack_creates_record": "create",
     "stack_renames_record": "update",
     "stack_deletes_record": "delete",
+    "stack_deletes_records": "delete",
 }
 
 

@@ -126,6 +126,11 @@ class CloudFormation:
             **more,
         }
 
+    def request_for_cluster(self, request_type: str, cluster_name: str = "lab") -> Json:
+        """The event of the custom resource of a stack for an existing cluster."""
+        request = self.request(request_type, "", "", PhysicalResourceId=cluster_name)
+        return {**request, "ResourceProperties": {"ServiceToken": "-", "ClusterName": cluster_name}}
+
     @property
     def answer(self) -> Json:
         """The only answer."""

@@ -402,7 +402,7 @@ def test_a_service_scaled_to_0_is_left_and_deployed_after_it_is_scaled_up(region
     region.wait(5)
     region.redeploy()
     assert region.changes() == []
-    assert log.reasons(ecs_service="app").splitlines() == ["scaled to 0"] * 2
+    assert log.reasons(message="leave").splitlines() == ["scaled to 0"] * 2
     region.scale(2)
     region.wait(100)
     region.redeploy()

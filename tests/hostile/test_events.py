@@ -26,13 +26,13 @@ KEYS = {
     "id", "detail-type", "source", "account", "region", "time", "detail", "resources", "action-type",
     "result", "repository-name", "image-tag", "image-digest", "clusterArn", "group", "RequestType",
     "RequestId", "ResponseURL", "StackId", "LogicalResourceId", "PhysicalResourceId",
-    "ResourceProperties", "ServiceName", "HostName",
+    "ResourceProperties", "ServiceName", "HostName", "ClusterName",
 }  # fmt: skip
 LONGEST_ERROR = 250
 LONGEST_LINE = (
     12_000  # an id of 2048 characters, and what our own log says of a service; an event has 100,000
 )
-STACK = ("stack_creates_record", "stack_renames_record", "stack_deletes_record")
+STACK = ("stack_creates_record", "stack_renames_record", "stack_deletes_record", "stack_deletes_records")
 WAKES_REDEPLOY = (
     "push_tagged", "push_multiarch_4_index_tagged", "deployment_completed", "deployment_in_progress",
     "schedule", "ecr_push",

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 GOOD = {
     "CLUSTER_ARN": CLUSTER_ARN,
     "REGISTRY": REGISTRY,
+    "REPOSITORIES": "shop-*",
     "HOSTED_ZONE_ID": "Z0123456789",
+    "HOST_NAMES": "*.example.com",
     "TTL_SECONDS": "10",
     "PROBE": "true",
     "DRY_RUN": "false",

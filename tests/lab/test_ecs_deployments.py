@@ -259,14 +259,6 @@ def test_a_deployment_shows_what_it_has_to_run() -> None:
     assert rows == [("PRIMARY", 2, 2), ("ACTIVE", 0, 0)]
 
 
-def test_a_capacity_provider_strategy_takes_the_place_of_the_launch_type() -> None:
-    lab = running()
-    strategy = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
-    service = lab.update(capacityProviderStrategy=strategy)
-    assert service["capacityProviderStrategy"] == strategy
-    assert "launchType" not in service
-
-
 @pytest.mark.parametrize(
     ("request_", "deploys"),
     [
@@ -289,7 +281,7 @@ def test_a_capacity_provider_strategy_takes_the_place_of_the_launch_type() -> No
             id="another-network-does",
         ),
         pytest.param(
-            {"capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT"}]},
+            {"capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT"}], "forceNewDeployment": True},
             True,
             id="another-capacity-provider-does",
         ),

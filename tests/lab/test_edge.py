@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,39 @@ async def reads_all(scope: Message, receive: Any, send: Any) -> None:  # noqa: A
     while (await receive()).get("more_body"):
         pass
     await edge._answer(send, 200, b"text/plain", b"taken")
+
+
+@pytest.mark.parametrize(
+    ("digest", "status"),
+    [
+        pytest.param(f"sha256:{hashlib.sha256(b'{}').hexdigest()}", 200, id="its-own"),
+        pytest.param(f"sha256:{hashlib.sha256(b'{} ').hexdigest()}", 400, id="another"),
+        pytest.param(None, 200, id="none"),
+    ],
+)
+def test_an_image_is_put_under_its_own_digest_only(digest: str | None, status: int) -> None:
+    request = {"repositoryName": "web", "imageManifest": "{}", "imageDigest": digest}
+    content = json.dumps({key: value for key, value in request.items() if value}).encode()
+    put: list[str] = []
+    nothing: Any = None
+    answer = {"image": {"repositoryName": "web", "imageId": {"imageDigest": "sha256:1"}}}
+
+    async def behind(scope: Message, receive: Any, send: Any) -> None:  # noqa: ARG001 - an ASGI application
+        await edge._answer(send, 200, b"application/json", json.dumps(answer).encode())
+
+    door = Edge(behind, nothing, lambda *what: put.append(what[0]), [IPv4Network("127.0.0.0/8")])
+    headers = [(b"x-amz-target", edge.ECR + b"PutImage")]
+    scope = {"type": "http", "method": "POST", "path": "/", "client": ("127.0.0.1", 1), "headers": headers}
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": content}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    asyncio.run(door(scope, receive, send))
+    assert (sent[0]["status"], put) == (status, ["web"] if status == 200 else [])
 
 
 def ask(chunks: int, *, headers: list[Any] = [], path: str = "/", client: str = "127.0.0.1") -> int:  # noqa: B006 - not changed

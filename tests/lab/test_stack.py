@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -119,6 +120,33 @@ def test_no_stack_update_sets_the_live_desired_count_back(live: DeployedStack) -
     live.ecs.update_service(cluster=cluster, service=name, desiredCount=1)
     until(lambda: live.is_steady(1), "one task again")
     until(lambda: len(Resolver(live.lab.dns).resolve(HOST_NAME)) == 1, "one address again")
+
+
+def capacity(stack: DeployedStack) -> set[tuple[str, str]]:
+    """Launch type and capacity provider of the tasks."""
+    cluster = stack.outputs["ClusterName"]
+    arns = stack.ecs.list_tasks(cluster=cluster)["taskArns"]
+    tasks = stack.ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"]
+    return {(task["launchType"], task["capacityProviderName"]) for task in tasks}
+
+
+def test_spot_is_switched_on_the_live_service_and_a_push_keeps_it(live: DeployedStack) -> None:
+    cluster, name = live.outputs["ClusterName"], live.outputs["ServiceName"]
+    arn = live.service()["serviceArn"]
+    live.ecs.update_service(cluster=cluster, service=name, desiredCount=2)
+    until(lambda: live.is_steady(2), "two tasks")
+    assert capacity(live) == {("FARGATE", "FARGATE")}
+    for spot, provider in (("true", "FARGATE_SPOT"), ("false", "FARGATE")):
+        live.deploy(Spot=spot)
+        until(lambda: live.is_steady(2), "the end of the deployment")
+        assert capacity(live) == {("FARGATE", provider)}
+        assert live.service()["serviceArn"] == arn, "the same service"
+        live.push(f"spot {spot}")
+        until(partial(live.says, f"spot {spot}"), "the pushed version's page")
+        until(lambda: live.is_steady(2), "the end of its deployment")
+        assert capacity(live) == {("FARGATE", provider)}
+    live.ecs.update_service(cluster=cluster, service=name, desiredCount=1)
+    until(lambda: live.is_steady(1), "one task again")
 
 
 def test_another_host_name_leaves_no_old_record_behind(live: DeployedStack) -> None:

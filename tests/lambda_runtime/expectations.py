@@ -57,6 +57,7 @@ ALL_IS_RIGHT = {
     "stack_creates_record": (NOT_ITS_OWN, "create: asked by the stack"),
     "stack_renames_record": (NOT_ITS_OWN, "update: asked by the stack"),
     "stack_deletes_record": (NOT_ITS_OWN, None),  # always something to do: below
+    "stack_deletes_records": (NOT_ITS_OWN, "delete: asked by the stack"),  # of a stack that may have none
 }
 RIGHT_ROWS = [
     pytest.param(function, event, says, id=f"{function}-{event}-{says.partition(':')[0]}")
@@ -122,6 +123,7 @@ RESOURCE_OF = {
     "stack_creates_record": HOST_NAME,
     "stack_renames_record": "hi.example.com",
     "stack_deletes_record": HOST_NAME,
+    "stack_deletes_records": "pushlive",
 }
 
 

@@ -47,6 +47,10 @@ class Call:
     def is_allowed(self, whole: Policies) -> bool:
         return all(allows(whole[self.role].values(), request) for request in self.requests())
 
+    def is_made_by_a_role_of(self, whole: Policies) -> bool:
+        """Whether the stack has that role: one for an existing cluster has none for tasks."""
+        return self.role in whole
+
 
 def change(name: str = HOST_NAME, record_type: str = "A", action: str = "CREATE") -> Json:
     record_set = {"Name": name, "Type": record_type, "TTL": 10, "ResourceRecords": [{"Value": "-"}]}

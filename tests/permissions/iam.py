@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 ELEMENTS = {"Sid", "Effect", "Action", "Resource", "Principal", "Condition"}
-OPERATORS = {"StringEquals", "ArnEquals", "ArnLike", "ForAllValues:StringEquals"}
+OPERATORS = {
+    "StringEquals", "StringLike", "ArnEquals", "ArnLike", "ForAllValues:StringEquals",
+    "ForAllValues:StringLike",
+}  # fmt: skip
 
 
 class UnknownElementError(Exception):

@@ -32,6 +32,20 @@ ARNS = {
     "AWS::Logs::LogGroup": "logs:{region}:{account}:log-group:{name}:*",
     "AWS::SQS::Queue": "sqs:{region}:{account}:{name}",
 }
+# Each shape of the stack that has a policy of its own, all for the functions' test region.
+SHAPES: dict[str, dict[str, str]] = {
+    "sample": {"HostName": HOST_NAME},
+    "existing": {
+        "ExistingCluster": CLUSTER,
+        "ExistingRepositories": REPOSITORY,
+        "ExistingHostNames": HOST_NAME,
+    },
+    "existing-by-patterns": {
+        "ExistingCluster": CLUSTER,
+        "ExistingRepositories": f"{REPOSITORY}*",
+        "ExistingHostNames": "*.example.com",
+    },
+}
 # As the functions' test region calls them; the others have names of this stack.
 PHYSICAL_IDS = {
     "Cluster": CLUSTER,
@@ -43,25 +57,30 @@ PHYSICAL_IDS = {
 
 
 @cache
-def stack() -> Stack:
-    """The transformed template, with a host name: all there is."""
+def _template() -> Json:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_DEFAULT_REGION", REGION)  # the transform asks for the partition's name by it
-        return Stack(transformed_template(), {"HostedZoneId": HOSTED_ZONE_ID, "HostName": HOST_NAME})
+        return transformed_template()
 
 
-def names(zone_id: str = HOSTED_ZONE_ID, host_name: str = HOST_NAME) -> Json:
+@cache
+def stack(shape: str = "sample") -> Stack:
+    """The transformed template in one of the shapes, with host names: all there is of it."""
+    return Stack(_template(), {"HostedZoneId": HOSTED_ZONE_ID, **SHAPES[shape]})
+
+
+def names(zone_id: str = HOSTED_ZONE_ID, shape: str = "sample", **parameters: str) -> Json:
     """What references in the template stand for in the test region."""
     found: Json = {
-        **stack().parameters,
+        **stack(shape).parameters,
         "HostedZoneId": zone_id,
-        "HostName": host_name,
+        **parameters,
         "AWS::AccountId": ACCOUNT,
         "AWS::Partition": "aws",
         "AWS::Region": REGION,
         "AWS::StackName": STACK_NAME,
     }
-    for name, resource in stack().resources.items():
+    for name, resource in stack(shape).resources.items():
         found[name] = PHYSICAL_IDS.get(name, f"{STACK_NAME}-{name}")
         if resource["Type"] in ARNS:
             arn = ARNS[resource["Type"]].format(region=REGION, account=ACCOUNT, name=found[name])
@@ -69,14 +88,14 @@ def names(zone_id: str = HOSTED_ZONE_ID, host_name: str = HOST_NAME) -> Json:
     return found
 
 
-def policies(zone_id: str = HOSTED_ZONE_ID, host_name: str = HOST_NAME) -> Policies:
+def policies(zone_id: str = HOSTED_ZONE_ID, shape: str = "sample", **parameters: str) -> Policies:
     """Each role's policies, in place or attached."""
-    values = names(zone_id, host_name)
-    found: Policies = {role: {} for role in stack().of_type("AWS::IAM::Role")}
-    for role, properties in stack().of_type("AWS::IAM::Role").items():
+    values = names(zone_id, shape, **parameters)
+    found: Policies = {role: {} for role in stack(shape).of_type("AWS::IAM::Role")}
+    for role, properties in stack(shape).of_type("AWS::IAM::Role").items():
         for policy in properties.get("Policies", []):
             found[role][policy["PolicyName"]] = fill(policy["PolicyDocument"], values)
-    for name, properties in stack().of_type("AWS::IAM::ManagedPolicy").items():
+    for name, properties in stack(shape).of_type("AWS::IAM::ManagedPolicy").items():
         for role in properties["Roles"]:
             found[role["Ref"]][name] = fill(properties["PolicyDocument"], values)
     return found
@@ -117,9 +136,9 @@ class Part:
         return without
 
 
-def parts() -> Iterator[Part]:
+def parts(shape: str = "sample") -> Iterator[Part]:
     """Each action, each resource of several, and each value of several of a condition."""
-    for role, policy, number, statement in statements():
+    for role, policy, number, statement in statements(shape):
         actions = tuple(_as_list(statement["Action"]))
         lists: list[tuple[tuple[str, ...], list[str]]] = [
             (("Action",), list(actions)),
@@ -158,9 +177,9 @@ class Limit:
         return without
 
 
-def limits() -> Iterator[Limit]:
+def limits(shape: str = "sample") -> Iterator[Limit]:
     """Each statement's resources, where it names them, and each key of its condition."""
-    for role, policy, number, statement in statements():
+    for role, policy, number, statement in statements(shape):
         actions = tuple(_as_list(statement["Action"]))
         if statement["Resource"] != "*":
             yield Limit(role, policy, number, ("Resource",), actions)
@@ -169,9 +188,9 @@ def limits() -> Iterator[Limit]:
                 yield Limit(role, policy, number, ("Condition", operator, key), actions)
 
 
-def statements() -> Iterator[tuple[str, str, int, Json]]:
+def statements(shape: str = "sample") -> Iterator[tuple[str, str, int, Json]]:
     """Role, policy, number and text of each statement."""
-    for role, documents in policies().items():
+    for role, documents in policies(shape=shape).items():
         for policy, document in documents.items():
             for number, statement in enumerate(document["Statement"]):
                 yield role, policy, number, statement

@@ -10,6 +10,7 @@ import inspect
 from typing import TYPE_CHECKING
 
 from tests.functions import test_claims as claims
+from tests.functions import test_existing_services as existing
 from tests.functions import test_redeploy_service as pushes
 from tests.functions import test_telling as telling
 from tests.functions import test_update_record as records
@@ -56,6 +57,13 @@ STORIES: list[Story] = [
     records.test_a_race_lost_again_and_again_is_raised,
     records.test_the_record_of_a_new_stack_is_answered_and_nothing_is_written,
     records.test_a_stack_that_goes_takes_the_tag_then_the_record_and_nobody_puts_it_back,
+]
+
+# Those of a stack for an existing cluster, where a pattern admits several host names.
+STORIES_OF_PATTERNS: list[Story] = [
+    existing.test_a_stack_that_goes_takes_the_tags_then_the_records_and_the_services_go_on,
+    existing.test_the_record_of_a_service_that_is_gone_goes_as_well,
+    existing.test_what_the_stack_may_not_change_stays,
 ]
 
 # The story that cannot end well without it. A statement's other parts (resources, values of conditions)

@@ -34,7 +34,7 @@ from tests.permissions.calls import (
     record,
 )
 from tests.permissions.iam import Request, allows
-from tests.permissions.policies import limits, policies
+from tests.permissions.policies import SHAPES, limits, policies
 from tests.template.stack import HOSTED_ZONE_ID
 
 if TYPE_CHECKING:
@@ -139,25 +139,73 @@ NEVER = {
 }
 
 
+# What a pattern lets through, and what it does not.
+BY_PATTERNS = {
+    "write-another-name-below": record(
+        change("shop.example.com"), change("_pushlive.shop.example.com", "TXT")
+    ),
+    "take-the-tag-off-a-service-of-another-name": UNTAG.but(resourceArn=f"{ECS}:service/lab/theirs"),
+    "read-an-image-whose-repository-begins-so": image("DescribeImages", "app-web"),
+    "read-an-index-whose-repository-begins-so": image("BatchGetImage", "app-web"),
+}
+NOT_BY_PATTERNS = {
+    "write-the-apex": record(change("example.com")),
+    "write-a-name-that-only-ends-so": record(change("evil-example.com")),
+    "write-a-name-that-only-contains-it": record(change("app.example.com.example.org")),
+    "write-another-name-beside-the-right-one": record(change(), change("example.org")),
+    "write-a-name-below-as-cname": record(change("shop.example.com", "CNAME")),
+    "overwrite-a-name-below": record(change("shop.example.com", action="UPSERT")),
+    "take-another-tag-off": UNTAG.but(tagKeys=["pushlive:redeploy"]),
+    "take-the-tag-off-a-service-without-a-name": UNTAG.but(resourceArn=f"{ECS}:service/lab/worker"),
+    "read-an-image-whose-repository-only-ends-so": image("DescribeImages", "my/app"),
+    "read-another-repositorys-index": image("BatchGetImage", "other"),
+}
+
+EXACT = ["sample", "existing"]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("call", EVERY_DAY.values(), ids=EVERY_DAY)
-def test_allowed(call: Call) -> None:
+def test_allowed(call: Call, shape: str) -> None:
     """Without these, a denial below might be of the wrong thing."""
-    assert call.is_allowed(policies())
+    whole = policies(shape=shape)
+    assert call.is_made_by_a_role_of(whole) is (call.role != EXECUTION or shape == "sample")
+    assert not call.is_made_by_a_role_of(whole) or call.is_allowed(whole)
 
 
+@pytest.mark.parametrize("shape", EXACT)
 @pytest.mark.parametrize("call", DENIED.values(), ids=DENIED)
-def test_denied(call: Call) -> None:
-    assert not call.is_allowed(policies())
+def test_denied(call: Call, shape: str) -> None:
+    whole = policies(shape=shape)
+    assert not call.is_made_by_a_role_of(whole) or not call.is_allowed(whole)
 
 
+@pytest.mark.parametrize("call", BY_PATTERNS.values(), ids=BY_PATTERNS)
+def test_allowed_by_patterns_only(call: Call) -> None:
+    assert call.is_allowed(policies(shape="existing-by-patterns"))
+    assert not call.is_allowed(policies(shape="existing"))
+
+
+@pytest.mark.parametrize("call", NOT_BY_PATTERNS.values(), ids=NOT_BY_PATTERNS)
+def test_denied_by_patterns_too(call: Call) -> None:
+    assert not call.is_allowed(policies(shape="existing-by-patterns"))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(("action", "resource"), NEVER.items(), ids=NEVER)
-def test_granted_to_no_role(action: str, resource: str) -> None:
+def test_granted_to_no_role(action: str, resource: str, shape: str) -> None:
     request = Request(action, resource)
-    assert [role for role, documents in policies().items() if allows(documents.values(), request)] == []
+    whole = policies(shape=shape)
+    assert [role for role, documents in whole.items() if allows(documents.values(), request)] == []
 
 
-@pytest.mark.parametrize("limit", list(limits()), ids=str)
-def test_each_limit_of_a_statement_denies_something(limit: Limit) -> None:
-    """Without it, some call of the table above would be allowed."""
-    wider = limit.taken_from(policies())
-    assert [name for name, call in DENIED.items() if call.is_allowed(wider)]
+@pytest.mark.parametrize(
+    ("shape", "limit"),
+    [pytest.param(shape, limit, id=f"{shape}-{limit}") for shape in SHAPES for limit in limits(shape)],
+)
+def test_each_limit_of_a_statement_denies_something(shape: str, limit: Limit) -> None:
+    """Without it, some call of the tables above would be allowed that is denied with it."""
+    whole = policies(shape=shape)
+    wider = limit.taken_from(whole)
+    calls = [call for call in (*DENIED.values(), *NOT_BY_PATTERNS.values()) if call.role in whole]
+    assert [call for call in calls if call.is_allowed(wider) and not call.is_allowed(whole)]

@@ -90,6 +90,10 @@ TAGGED = {"StringEquals": {"aws:ResourceTag/Owner": ["me", "you"]}}
 TAG_KEYS = {"ForAllValues:StringEquals": {"aws:TagKeys": ["environment", "cost-center"]}}
 NAMES = "route53:ChangeResourceRecordSetsNormalizedRecordNames"
 TYPES = "route53:ChangeResourceRecordSetsRecordTypes"
+# IAM guide, "IAM JSON policy elements: Condition operators", StringLike: case-sensitive, * for any characters
+# (also none, also dots), ? for exactly one. Route 53 guide, the same page: ForAllValues:StringLike for names.
+TAG_LIKE = {"StringLike": {"aws:ResourceTag/Owner": "*.team"}}
+NAMES_LIKE = {"ForAllValues:StringLike": {NAMES: ["*.example.com", "_x.example.org"]}}
 MARKETING = {"ForAllValues:StringEquals": {NAMES: ["example.com", "marketing.example.com"], TYPES: ["A"]}}
 
 
@@ -118,6 +122,16 @@ MARKETING = {"ForAllValues:StringEquals": {NAMES: ["example.com", "marketing.exa
         pytest.param(TAG_KEYS, {"aws:TagKeys": ["environment", "other"]}, False, id="all-values-one-is-not"),
         pytest.param(TAG_KEYS, {"aws:TagKeys": []}, True, id="all-values-of-none"),
         pytest.param(TAG_KEYS, {}, True, id="all-values-of-a-missing-key"),
+        pytest.param(TAG_LIKE, {"aws:ResourceTag/Owner": "my.team"}, True, id="like"),
+        pytest.param(TAG_LIKE, {"aws:ResourceTag/Owner": "my.own.team"}, True, id="star-is-also-dots"),
+        pytest.param(TAG_LIKE, {"aws:ResourceTag/Owner": ".team"}, True, id="star-is-also-nothing"),
+        pytest.param(TAG_LIKE, {"aws:ResourceTag/Owner": "team"}, False, id="like-needs-the-rest"),
+        pytest.param(TAG_LIKE, {"aws:ResourceTag/Owner": "my.team2"}, False, id="like-is-the-whole-value"),
+        pytest.param(TAG_LIKE, {"aws:ResourceTag/Owner": "my.Team"}, False, id="like-in-its-case"),
+        pytest.param(TAG_LIKE, {}, False, id="like-of-a-missing-key"),
+        pytest.param(NAMES_LIKE, {NAMES: ["a.example.com", "_x.example.org"]}, True, id="all-names-like"),
+        pytest.param(NAMES_LIKE, {NAMES: ["a.example.com", "example.com"]}, False, id="one-name-is-not-like"),
+        pytest.param(NAMES_LIKE, {NAMES: ["\\052.example.com"]}, True, id="star-is-also-an-octal-code"),
         pytest.param(MARKETING, {NAMES: ["marketing.example.com"], TYPES: ["A"]}, True, id="record-name"),
         pytest.param(MARKETING, {NAMES: ["www.example.com"], TYPES: ["A"]}, False, id="another-record-name"),
         pytest.param(
@@ -133,7 +147,7 @@ def test_condition(condition: Json, context: Mapping[str, str | list[str]], allo
 @pytest.mark.parametrize(
     "statement",
     [
-        pytest.param({"Condition": {"StringLike": {"aws:PrincipalTag/a": "b"}}}, id="operator"),
+        pytest.param({"Condition": {"StringNotLike": {"aws:PrincipalTag/a": "b"}}}, id="operator"),
         pytest.param({"Condition": {"ForAnyValue:StringEquals": {"aws:TagKeys": "a"}}}, id="set-operator"),
         pytest.param({"NotAction": "sqs:*"}, id="not-action"),
         pytest.param({"NotResource": QUEUE}, id="not-resource"),

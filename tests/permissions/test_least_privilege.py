@@ -9,7 +9,15 @@ from botocore.exceptions import ClientError
 
 from tests.permissions.enforcement import LambdaDeniedError
 from tests.permissions.policies import parts, policies
-from tests.permissions.stories import NEEDED_IN, OTHER_NAME, RENAMING, STORIES, story_of, tell
+from tests.permissions.stories import (
+    NEEDED_IN,
+    OTHER_NAME,
+    RENAMING,
+    STORIES,
+    STORIES_OF_PATTERNS,
+    story_of,
+    tell,
+)
 
 if TYPE_CHECKING:
     from tests.permissions.enforcement import EnforcedRegion
@@ -17,25 +25,47 @@ if TYPE_CHECKING:
     from tests.permissions.stories import Story
 
 FUNCTION_ROLES = {"RedeployServiceRole", "UpdateRecordRole"}
-PARTS = [part for part in parts() if part.role in FUNCTION_ROLES]
-ACTIONS = [part for part in PARTS if part.path == ("Action",)]
+EXACT = ("sample", "existing")
+PARTS = {shape: [part for part in parts(shape) if part.role in FUNCTION_ROLES] for shape in EXACT}
+ACTIONS = [part for part in PARTS["sample"] if part.path == ("Action",)]
 DENIED = (ClientError, ExceptionGroup, LambdaDeniedError, AssertionError)
 
 
-@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__.removeprefix("test_"))
+def named(story: Story) -> str:
+    return story.__name__.removeprefix("test_")
+
+
+@pytest.mark.parametrize("shape", EXACT)
+@pytest.mark.parametrize("story", STORIES, ids=named)
 def test_story_ends_well_under_the_policies(
-    region: EnforcedRegion, story: Story, request: pytest.FixtureRequest
+    region: EnforcedRegion, story: Story, shape: str, request: pytest.FixtureRequest
 ) -> None:
+    region.wire.enforce(policies(region.zone_id, shape))
     tell(story, request)
     assert region.wire.denied == []
     assert region.wire.decided
 
 
-@pytest.mark.parametrize("part", PARTS, ids=str)
-def test_policy_cannot_do_without(region: EnforcedRegion, part: Part, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("story", STORIES_OF_PATTERNS, ids=named)
+def test_story_of_several_names_ends_well_under_patterns(
+    region: EnforcedRegion, story: Story, request: pytest.FixtureRequest
+) -> None:
+    region.wire.enforce(policies(region.zone_id, "existing-by-patterns"))
+    tell(story, request)
+    assert region.wire.denied == []
+    assert region.wire.decided
+
+
+@pytest.mark.parametrize(
+    ("shape", "part"),
+    [pytest.param(shape, part, id=f"{shape}-{part}") for shape in EXACT for part in PARTS[shape]],
+)
+def test_policy_cannot_do_without(
+    region: EnforcedRegion, shape: str, part: Part, request: pytest.FixtureRequest
+) -> None:
     """Some story fails when the part is taken away, and it fails by that denial."""
-    region.wire.enforce(part.taken_from(policies(region.zone_id)))
-    actions = [part.value] if part in ACTIONS else part.actions
+    region.wire.enforce(part.taken_from(policies(region.zone_id, shape)))
+    actions = [part.value] if part.path == ("Action",) else part.actions
 
     def tell_all() -> None:
         for story in dict.fromkeys(story_of(part.role, action) for action in actions):
@@ -60,7 +90,9 @@ def test_record_of_the_old_name_goes_while_the_role_has_both_policies(
     region: EnforcedRegion, request: pytest.FixtureRequest
 ) -> None:
     both = policies(region.zone_id)
-    both["UpdateRecordRole"]["new"] = policies(region.zone_id, OTHER_NAME)["UpdateRecordRole"]["RecordPolicy"]
+    both["UpdateRecordRole"]["new"] = policies(region.zone_id, HostName=OTHER_NAME)["UpdateRecordRole"][
+        "RecordPolicy"
+    ]
     region.wire.enforce(both)
     tell(RENAMING, request)
     assert region.wire.denied == []
@@ -71,7 +103,7 @@ def test_one_names_policy_alone_cannot_change_names(
     region: EnforcedRegion, request: pytest.FixtureRequest, host_name: str
 ) -> None:
     """So the policy must be replaced, not changed in place: its Description holds the name."""
-    region.wire.enforce(policies(region.zone_id, host_name))
+    region.wire.enforce(policies(region.zone_id, HostName=host_name))
     with pytest.raises(DENIED):
         tell(RENAMING, request)
     assert {denied.action for denied in region.wire.denied} == {"route53:ChangeResourceRecordSets"}

@@ -22,6 +22,19 @@ IN_SUB = re.compile(r"\$\{([^!}][^}]*)\}")
 PARTITION, ACCOUNT, REGION = "aws", "123456789012", "us-east-1"
 HOSTED_ZONE_ID, HOST_NAME = "Z0123456789ABCDEFGHIJ", "hello.example.com"
 
+# What makes each shape: a service of the stack's own, or those of a cluster; with host names or without.
+SHAPES: dict[str, dict[str, str]] = {
+    "sample": {"HostedZoneId": HOSTED_ZONE_ID, "HostName": HOST_NAME},
+    "sample-without-host-name": {},
+    "existing": {
+        "ExistingCluster": "shop",
+        "ExistingRepositories": "shop-*",
+        "ExistingHostNames": "*.example.com",
+        "HostedZoneId": HOSTED_ZONE_ID,
+    },
+    "existing-without-host-names": {"ExistingCluster": "shop", "ExistingRepositories": "shop-*"},
+}
+
 
 class NoManagedPolicies:
     """The transform asks for AWS's managed policies by name; the template names none."""
@@ -74,17 +87,17 @@ def names_in(value: Any) -> set[str]:
     return names
 
 
-def fill(value: Any, names: Mapping[str, Any]) -> Any:  # noqa: PLR0911 - a return for each form
+def fill(value: Any, names: Mapping[str, Any]) -> Any:
     """`value` with what its references stand for: `Cluster`, `Cluster.Arn`, `AWS::Region`."""
     match value:
         case {"Ref": name}:
             return names[name]
         case {"Fn::GetAtt": [name, attribute]}:
             return names[f"{name}.{attribute}"]
-        case {"Fn::Sub": str(text)}:
-            return IN_SUB.sub(lambda found: str(names[found[1]]), text)
-        case {"Fn::Sub": [str(text), dict(own)]}:
-            return fill({"Fn::Sub": text}, {**names, **fill(own, names)})
+        case {"Fn::Sub": str(text) | [str(text), {}]}:
+            own = value["Fn::Sub"][1] if isinstance(value["Fn::Sub"], list) else {}
+            filled = {**names, **fill(own, names)} if own else names
+            return IN_SUB.sub(lambda found: str(filled[found[1]]), text)
         case dict():
             return {key: fill(inner, names) for key, inner in value.items()}
         case list():

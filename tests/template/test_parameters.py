@@ -11,6 +11,7 @@ from tests.template.stack import (
     HOST_NAME,
     HOSTED_ZONE_ID,
     ROOT,
+    SHAPES,
     Json,
     Stack,
     names_in,
@@ -59,20 +60,53 @@ def test_each_parameter_is_asked_in_one_group() -> None:
     assert all(group["Label"]["default"] for group in groups)
 
 
+ZONE = {"HostedZoneId": HOSTED_ZONE_ID}
+CLUSTER = {"ExistingCluster": "shop", "ExistingRepositories": "shop-*"}
+NAMES = {"ExistingHostNames": "*.example.com"}
+
+
 @pytest.mark.parametrize(
-    ("zone", "name", "allowed"),
+    ("given", "broken"),
     [
-        pytest.param("", "", True, id="neither-works-without-a-record"),
-        pytest.param(HOSTED_ZONE_ID, HOST_NAME, True, id="both-make-the-record"),
-        pytest.param(HOSTED_ZONE_ID, "", False, id="zone-without-name-is-refused"),
-        pytest.param("", HOST_NAME, False, id="name-without-zone-is-refused"),
+        *(pytest.param(given, set(), id=shape) for shape, given in SHAPES.items()),
+        pytest.param(ZONE, {"HostNameNeedsItsZone"}, id="zone-without-name"),
+        pytest.param({"HostName": HOST_NAME}, {"HostNameNeedsItsZone"}, id="name-without-zone"),
+        pytest.param({**CLUSTER, **ZONE}, {"HostNameNeedsItsZone"}, id="zone-without-names-of-the-cluster"),
+        pytest.param({**CLUSTER, **NAMES}, {"HostNameNeedsItsZone"}, id="names-of-the-cluster-without-zone"),
+        pytest.param(
+            {"ExistingCluster": "shop"},
+            {"ExistingClusterNeedsItsRepositories"},
+            id="cluster-without-repositories",
+        ),
+        pytest.param(
+            {"ExistingRepositories": "shop-*"},
+            {"ExistingClusterNeedsItsRepositories"},
+            id="repositories-without-cluster",
+        ),
+        pytest.param(
+            {**CLUSTER, **ZONE, "HostName": HOST_NAME},
+            {"HostNamesAreOfOneKind"},
+            id="cluster-with-the-name-of-the-stacks-own-service",
+        ),
+        pytest.param({**ZONE, **NAMES}, {"HostNamesAreOfOneKind"}, id="names-of-a-cluster-without-cluster"),
+        pytest.param(
+            {**SHAPES["existing"], "HostName": HOST_NAME}, {"HostNamesAreOfOneKind"}, id="names-of-both-kinds"
+        ),
     ],
 )
-def test_host_name_and_zone_go_together(template: Json, zone: str, name: str, *, allowed: bool) -> None:
-    stack = Stack(template, {"HostedZoneId": zone, "HostName": name})
-    assert stack.rule_allows("HostNameNeedsItsZone") is allowed
-    assert stack.true("HasHostName") is bool(zone and name)
-    assert stack.true("HasNoHostName") is not stack.true("HasHostName")
+def test_answers_that_do_not_go_together_are_refused(
+    template: Json, given: dict[str, str], broken: set[str]
+) -> None:
+    stack = Stack(template, given)
+    assert {rule for rule in template["Rules"] if not stack.rule_allows(rule)} == broken
+
+
+def test_rule_says_which_parameters_it_is_about(template: Json) -> None:
+    for name, rule in template["Rules"].items():
+        for assertion in rule["Assertions"]:
+            assert names_in(assertion["Assert"]) <= set(re.findall(r"\w+", assertion["AssertDescription"])), (
+                name
+            )
 
 
 @pytest.mark.parametrize(
@@ -91,6 +125,21 @@ def test_host_name_and_zone_go_together(template: Json, zone: str, name: str, *,
         ("ImageTag", "hello:latest", False),
         ("AllowedCidr", "203.0.113.7/32", True),
         ("AllowedCidr", "203.0.113.7", False),
+        ("ExistingCluster", "shop_1-a", True),
+        ("ExistingCluster", "arn:aws:ecs:eu-west-1:123456789012:cluster/shop", False),
+        ("ExistingRepositories", "team/shop", True),
+        ("ExistingRepositories", "shop-*", True),
+        ("ExistingRepositories", "*", False),
+        ("ExistingRepositories", "*-shop", False),
+        ("ExistingRepositories", "shop?", False),
+        ("ExistingRepositories", "shop,other", False),
+        ("ExistingHostNames", "app.example.com", True),
+        ("ExistingHostNames", "*.apps.example.com", True),
+        ("ExistingHostNames", "*.com", False),
+        ("ExistingHostNames", "*", False),
+        ("ExistingHostNames", "app.*.example.com", False),
+        ("ExistingHostNames", "*app.example.com", False),
+        ("ExistingHostNames", "App.example.com", False),
     ],
 )
 def test_answer_is_checked_before_anything_is_made(name: str, value: str, *, allowed: bool) -> None:
@@ -119,12 +168,45 @@ def dangling(stack: Stack, value: object) -> Iterator[str]:
             yield name
 
 
-def test_no_resource_or_output_refers_to_one_that_is_left_out(either_stack: Stack) -> None:
-    for name, each in (either_stack.resources | either_stack.outputs).items():
-        assert sorted(dangling(either_stack, each)) == [], name
+def test_no_resource_or_output_refers_to_one_that_is_left_out(any_stack: Stack) -> None:
+    for name, each in (any_stack.resources | any_stack.outputs).items():
+        assert sorted(dangling(any_stack, each)) == [], name
         awaited = each.get("DependsOn", [])
         awaited = [awaited] if isinstance(awaited, str) else awaited
-        assert set(awaited) <= set(either_stack.resources), name
+        assert set(awaited) <= set(any_stack.resources), name
+
+
+def test_stack_for_an_existing_cluster_is_the_functions_and_nothing_of_the_sample(
+    stack: Stack, existing_stack: Stack
+) -> None:
+    kinds = {each["Type"].split("::")[1] for each in existing_stack.resources.values()}
+    assert kinds == {"CloudWatch", "Events", "HostNameRecord", "IAM", "Lambda", "Logs", "SQS"}
+    assert set(existing_stack.resources) < set(stack.resources)
+    assert set(existing_stack.of_type("AWS::IAM::Role")) == {"RedeployServiceRole", "UpdateRecordRole"}
+    assert set(existing_stack.of_type("AWS::Logs::LogGroup")) == {"RedeployServiceLogs", "UpdateRecordLogs"}
+
+
+def test_stack_for_an_existing_cluster_has_no_outputs_of_the_sample(existing_stack: Stack) -> None:
+    assert set(existing_stack.outputs) == {
+        "Step1OptIn",
+        "Step5Why",
+        "Step6Replay",
+        "Step7Dashboard",
+        "NotificationsTopic",
+        "ClusterName",
+    }
+    assert existing_stack.outputs["ClusterName"]["Value"] == {"Ref": "ExistingCluster"}
+    shown = existing_stack.outputs["Step1OptIn"]["Value"]["Fn::Sub"]
+    assert ":service/${ExistingCluster}/SERVICE --tags key=pushlive:redeploy,value=on-push" in shown
+
+
+def test_sample_has_no_output_for_other_services(either_stack: Stack) -> None:
+    assert "Step1OptIn" not in either_stack.outputs
+
+
+def test_without_host_names_a_stack_for_an_existing_cluster_is_not_about_records(template: Json) -> None:
+    left = str(Stack(template, SHAPES["existing-without-host-names"]).resources)
+    assert [word for word in ("route53", "HOSTED_ZONE_ID", "pushlive:hostname") if word in left] == []
 
 
 def test_without_a_host_name_no_resource_is_about_records(nameless_stack: Stack) -> None:

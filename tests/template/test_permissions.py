@@ -129,7 +129,10 @@ def test_grants_of_any_resource_are_those_with_a_reason(stack: Stack) -> None:
 )
 def test_lists_are_of_our_cluster_only(stack: Stack, role: str, action: str) -> None:
     [statement] = grants(stack)[role, action]
-    assert statement["Condition"] == {"ArnEquals": {"ecs:cluster": {"Fn::GetAtt": ["Cluster", "Arn"]}}}
+    arn = "arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:cluster/${Name}"
+    assert statement["Condition"] == {
+        "ArnEquals": {"ecs:cluster": {"Fn::Sub": [arn, {"Name": {"Ref": "Cluster"}}]}}
+    }
 
 
 def test_grants_name_each_action_in_full(stack: Stack) -> None:
@@ -162,15 +165,27 @@ def test_functions_may_change_only_what_is_narrowed(stack: Stack) -> None:
 def test_record_policy_is_of_two_names_two_types_and_two_actions(stack: Stack) -> None:
     [statement] = grants(stack)["UpdateRecordRole", "route53:ChangeResourceRecordSets"]
     assert statement["Condition"] == {
-        "ForAllValues:StringEquals": {
+        "ForAllValues:StringLike": {
             "route53:ChangeResourceRecordSetsNormalizedRecordNames": [
-                {"Ref": "HostName"},
-                {"Fn::Sub": "_pushlive.${HostName}"},
+                {"Fn::Sub": "${HostName}${ExistingHostNames}"},
+                {"Fn::Sub": "_pushlive.${HostName}${ExistingHostNames}"},
             ],
+        },
+        "ForAllValues:StringEquals": {
             "route53:ChangeResourceRecordSetsRecordTypes": ["A", "TXT"],
             "route53:ChangeResourceRecordSetsActions": ["CREATE", "DELETE"],
-        }
+        },
     }
+
+
+def test_stack_for_an_existing_cluster_grants_its_functions_the_same(
+    stack: Stack, existing_stack: Stack
+) -> None:
+    roles = {role_of(stack, function) for function in FUNCTIONS}
+    assert set(grants(existing_stack)) == {key for key in grants(stack) if key[0] in roles}
+    for key, granting in grants(existing_stack).items():
+        conditions = [set(statement.get("Condition", {})) for statement in granting]
+        assert conditions == [set(statement.get("Condition", {})) for statement in grants(stack)[key]], key
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ OURS = {
     "stack_creates_record": NOBODY,
     "stack_renames_record": NOBODY,
     "stack_deletes_record": NOBODY,
+    "stack_deletes_records": NOBODY,
 }
 
 # What each of AWS's samples would wake in a stack of the sample's own account, cluster and repository.
@@ -104,6 +105,8 @@ def woken(stack: Stack, event: Json, **place: str) -> set[str]:
         "Cluster": cluster,
         "Cluster.Arn": f"arn:{PARTITION}:ecs:{region}:{account}:cluster/{cluster}",
         "Repository": place.get("repository", "hello"),
+        "ExistingCluster": cluster,
+        "ExistingRepositories": place.get("repository", "hello"),
     }
     return {
         target["Arn"]["Fn::GetAtt"][0]
@@ -170,6 +173,41 @@ def test_push_is_told_by_each_of_its_keys(stack: Stack, key: str, value: str) ->
     assert woken(stack, event) == NOBODY
 
 
+@pytest.mark.parametrize("name", OURS)
+def test_event_of_an_existing_cluster_wakes_whom_it_wakes_in_the_sample(
+    existing_stack: Stack, name: str
+) -> None:
+    assert woken(existing_stack, read(EVENTS, name)) == OURS[name]
+
+
+@pytest.mark.parametrize("cluster", ["other", "push", "pushlive-2"])
+@pytest.mark.parametrize("name", [name for name, wakes in OURS.items() if RECORD in wakes])
+def test_event_of_another_than_the_existing_cluster_wakes_nobody(
+    existing_stack: Stack, name: str, cluster: str
+) -> None:
+    assert woken(existing_stack, read(EVENTS, name), cluster=cluster) == NOBODY
+
+
+@pytest.mark.parametrize(
+    ("pattern", "repository", "wakes"),
+    [
+        ("shop", "shop", {REDEPLOY}),
+        ("shop", "shop-web", NOBODY),
+        ("shop", "my-shop", NOBODY),
+        ("shop-*", "shop-web", {REDEPLOY}),
+        ("shop-*", "shop", NOBODY),
+        ("shop-*", "my-shop-web", NOBODY),
+        ("shop/*", "shop/web/edge", {REDEPLOY}),
+    ],
+)
+def test_push_wakes_where_its_repository_is_one_of_the_pattern(
+    existing_stack: Stack, pattern: str, repository: str, wakes: set[str]
+) -> None:
+    event = read(EVENTS, "push_tagged")
+    event["detail"]["repository-name"] = repository
+    assert woken(existing_stack, event, repository=pattern) == wakes
+
+
 def test_any_tag_wakes_because_any_service_of_the_cluster_may_run_it(stack: Stack) -> None:
     event = read(EVENTS, "push_tagged")
     event["detail"]["image-tag"] = "1.2.3-rc.1_a"
@@ -193,8 +231,9 @@ def test_schedule_wakes_each_function_every_five_minutes(stack: Stack, function:
     assert schedules == ["rate(5 minutes)"]
 
 
-def test_stack_request_wakes_update_record(stack: Stack) -> None:
-    record = stack.of_type("Custom::HostNameRecord")
+@pytest.mark.parametrize("shape", ["stack", "existing_stack"])
+def test_stack_request_wakes_update_record(shape: str, request: pytest.FixtureRequest) -> None:
+    record = request.getfixturevalue(shape).of_type("Custom::HostNameRecord")
     assert [each["ServiceToken"] for each in record.values()] == [{"Fn::GetAtt": [RECORD, "Arn"]}]
 
 
@@ -203,24 +242,24 @@ def test_without_a_host_name_nothing_wakes_update_record(nameless_stack: Stack) 
     assert woken_by == {name: wakes - {RECORD} for name, wakes in OURS.items()}
 
 
-def test_each_rule_may_invoke_its_function(stack: Stack) -> None:
+def test_each_rule_may_invoke_its_function(any_stack: Stack) -> None:
     may = [
         (permission["SourceArn"]["Fn::GetAtt"][0], permission["FunctionName"]["Ref"])
-        for permission in stack.of_type("AWS::Lambda::Permission").values()
+        for permission in any_stack.of_type("AWS::Lambda::Permission").values()
         if (permission["Principal"], permission["Action"])
         == ("events.amazonaws.com", "lambda:InvokeFunction")
     ]
     does = [
         (name, target["Arn"]["Fn::GetAtt"][0])
-        for name, rule in stack.of_type("AWS::Events::Rule").items()
+        for name, rule in any_stack.of_type("AWS::Events::Rule").items()
         for target in rule["Targets"]
     ]
     assert sorted(may) == sorted(does)
 
 
-def test_event_that_cannot_be_delivered_is_tried_again_and_then_kept(stack: Stack) -> None:
+def test_event_that_cannot_be_delivered_is_tried_again_and_then_kept(any_stack: Stack) -> None:
     """A lost run of a schedule is made up for by the next one, so only the other rules keep theirs."""
-    rules = stack.of_type("AWS::Events::Rule")
+    rules = any_stack.of_type("AWS::Events::Rule")
     kept = {
         name
         for name, rule in rules.items()

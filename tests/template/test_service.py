@@ -7,7 +7,19 @@ from typing import Any
 
 import pytest
 
-from tests.template.stack import HOST_NAME, HOSTED_ZONE_ID, Json, Stack, names_in
+from pushlive.config import Settings
+from tests.template.stack import (
+    ACCOUNT,
+    HOST_NAME,
+    HOSTED_ZONE_ID,
+    PARTITION,
+    REGION,
+    SHAPES,
+    Json,
+    Stack,
+    fill,
+    names_in,
+)
 
 
 @pytest.fixture
@@ -45,6 +57,7 @@ def test_stack_never_sets_the_live_desired_count(stack: Stack) -> None:
 @pytest.mark.parametrize(
     "needed",
     [
+        "CapacityProviders",
         "RedeployServiceOnDeploymentChange",
         "RedeployServiceOnDeploymentChangePermission",
         "RedeployService",
@@ -156,7 +169,15 @@ def test_failure_of_a_function_is_tried_again_kept_and_told(stack: Stack, functi
     [
         (
             "RedeployService",
-            {"CLUSTER_ARN", "REGISTRY", "DRY_RUN", "CLAIMS_LOG_GROUP", "TOPIC_ARN", "LATE_MINUTES"},
+            {
+                "CLUSTER_ARN",
+                "REGISTRY",
+                "REPOSITORIES",
+                "DRY_RUN",
+                "CLAIMS_LOG_GROUP",
+                "TOPIC_ARN",
+                "LATE_MINUTES",
+            },
         ),
         (
             "UpdateRecord",
@@ -167,6 +188,7 @@ def test_failure_of_a_function_is_tried_again_kept_and_told(stack: Stack, functi
                 "CLAIMS_LOG_GROUP",
                 "TOPIC_ARN",
                 "HOSTED_ZONE_ID",
+                "HOST_NAMES",
                 "TTL_SECONDS",
                 "SETTLE_SECONDS",
                 "PROBE",
@@ -176,6 +198,63 @@ def test_failure_of_a_function_is_tried_again_kept_and_told(stack: Stack, functi
 )
 def test_function_gets_its_settings(stack: Stack, function: str, variables: set[str]) -> None:
     assert set(stack.resources[function]["Properties"]["Environment"]["Variables"]) == variables
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_settings_are_what_the_functions_understand(template: Json, shape: str) -> None:
+    """Read as the functions read them, with what the references stand for in some account."""
+    stack = Stack(template, SHAPES[shape])
+    names = {
+        **{name: str(value) for name, value in stack.parameters.items()},
+        "AWS::Partition": PARTITION,
+        "AWS::Region": REGION,
+        "AWS::AccountId": ACCOUNT,
+        "AWS::URLSuffix": "amazonaws.com",
+        "Cluster": "shop",
+        "Repository.RepositoryUri": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/shop",
+        "RedeployServiceLogs": "logs",
+    }
+    for function in stack.of_type("AWS::Lambda::Function").values():
+        variables = dict(function["Environment"]["Variables"])
+        if "Fn::Select" in variables["REGISTRY"]:  # the host of the repository's URI
+            [_, split] = variables["REGISTRY"]["Fn::Select"]
+            variables["REGISTRY"] = fill(split["Fn::Split"][1], names).partition("/")[0]
+        settings = Settings.from_env({key: str(value) for key, value in fill(variables, names).items()})
+        assert settings.cluster_arn == f"arn:{PARTITION}:ecs:{REGION}:{ACCOUNT}:cluster/shop"
+        assert settings.registry == f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+        follows = "ExistingCluster" in SHAPES[shape]
+        if settings.claims_log_group:
+            assert settings.repositories == ("shop-*" if follows else "")
+        else:
+            assert settings.host_names == ("*.example.com" if follows else "")
+
+
+@pytest.mark.parametrize(
+    "kept", ["UpdateRecord", "UpdateRecordRole", "RecordPolicy", "UpdateRecordLogs", "PushliveLayer"]
+)
+def test_records_of_an_existing_cluster_go_before(existing_stack: Stack, kept: str) -> None:
+    before = depends_on(existing_stack, "HostNameRecord")
+    assert any(name.startswith(kept) for name in before)
+
+
+def test_records_of_an_existing_cluster_are_asked_for_by_its_name(existing_stack: Stack) -> None:
+    [record] = existing_stack.of_type("Custom::HostNameRecord").values()
+    assert record["ClusterName"] == {"Ref": "ExistingCluster"}
+    assert {"ServiceName", "HostName"} & set(record) == set()
+
+
+@pytest.mark.parametrize(("spot", "provider"), [("false", "FARGATE"), ("true", "FARGATE_SPOT")])
+def test_capacity_is_always_a_strategy_so_that_spot_can_be_switched_on_a_live_service(
+    template: Json, spot: str, provider: str
+) -> None:
+    """A launch type instead may make CloudFormation replace the service (template reference, LaunchType)."""
+    stack = Stack(template, {"Spot": spot})
+    [service] = stack.of_type("AWS::ECS::Service").values()
+    assert "LaunchType" not in service
+    assert service["CapacityProviderStrategy"] == [{"CapacityProvider": provider, "Weight": 1}]
+    [associations] = stack.of_type("AWS::ECS::ClusterCapacityProviderAssociations").values()
+    assert provider in associations["CapacityProviders"]
+    assert "CapacityProviders" not in stack.resources["Cluster"].get("Properties", {})
 
 
 def companion(stack: Stack) -> Json:
@@ -235,4 +314,5 @@ def test_host_name_of_the_stack_is_what_the_record_is_made_for(template: Json) -
     [record] = stack.of_type("Custom::HostNameRecord").values()
     assert record["HostName"] == {"Ref": "HostName"}
     assert record["ServiceName"] == {"Fn::GetAtt": ["Service", "Name"]}
-    assert int(record["ServiceTimeout"]) > stack.resources["UpdateRecord"]["Properties"]["Timeout"]
+    # Three runs, one and two minutes apart (Lambda guide, "Asynchronous invocation").
+    assert int(record["ServiceTimeout"]) >= 3 * stack.resources["UpdateRecord"]["Properties"]["Timeout"] + 180

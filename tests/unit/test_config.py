@@ -20,7 +20,9 @@ LEAST = {
     "TOPIC_ARN": TOPIC_ARN,
 }
 ALL = LEAST | {
+    "REPOSITORIES": "shop-*",
     "HOSTED_ZONE_ID": "Z0123456789ABCDEFGHIJ",
+    "HOST_NAMES": "*.example.com",
     "TTL_SECONDS": "30",
     "SETTLE_SECONDS": "20",
     "PROBE": "false",
@@ -34,7 +36,9 @@ def test_each_variable_becomes_its_setting() -> None:
     assert Settings.from_env(ALL) == Settings(
         cluster_arn=CLUSTER_ARN,
         registry=REGISTRY,
+        repositories="shop-*",
         hosted_zone_id="Z0123456789ABCDEFGHIJ",
+        host_names="*.example.com",
         ttl_seconds=30,
         settle_seconds=20,
         probe=False,
@@ -49,7 +53,9 @@ def test_defaults_probe_change_and_keep_no_record() -> None:
     assert Settings.from_env(LEAST) == Settings(
         cluster_arn=CLUSTER_ARN,
         registry=REGISTRY,
+        repositories="",
         hosted_zone_id="",
+        host_names="",
         ttl_seconds=10,
         settle_seconds=0,
         probe=True,
@@ -109,6 +115,19 @@ def test_missing_variable_is_an_error_that_names_it(name: str, how: str) -> None
         ("HOSTED_ZONE_ID", "z0123456789abcdefghij"),
         ("HOSTED_ZONE_ID", "Z" * 33),
         ("HOSTED_ZONE_ID", "*"),
+        ("REPOSITORIES", "*"),
+        ("REPOSITORIES", "*-shop"),
+        ("REPOSITORIES", "shop-*-web"),
+        ("REPOSITORIES", "shop-[ab]"),
+        ("REPOSITORIES", "shop-?"),
+        ("REPOSITORIES", "Shop"),
+        ("REPOSITORIES", f"{REGISTRY}/shop:latest"),
+        ("HOST_NAMES", "*"),
+        ("HOST_NAMES", "*.com"),
+        ("HOST_NAMES", "app.*.example.com"),
+        ("HOST_NAMES", "app?.example.com"),
+        ("HOST_NAMES", "*.example.com."),
+        ("HOST_NAMES", "*.Example.com"),
         ("CLAIMS_LOG_GROUP", "redeploy:service"),
         ("CLAIMS_LOG_GROUP", "*"),
         ("CLAIMS_LOG_GROUP", "g" * 513),
@@ -135,6 +154,42 @@ def test_wrong_value_is_an_error_that_names_the_variable(name: str, value: str) 
     with pytest.raises(ConfigError, match=rf"^{name} is ") as raised:
         Settings.from_env(ALL | {name: value})
     assert len(str(raised.value)) < 250
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "admitted"),
+    [
+        ("", "anything", True),
+        ("shop", "shop", True),
+        ("shop", "shop-web", False),
+        ("shop", "team/shop", False),
+        ("shop-*", "shop-web", True),
+        ("shop-*", "shop-", True),
+        ("shop-*", "shop", False),
+        ("shop-*", "SHOP-web", False),
+        ("shop/*", "shop/web/edge", True),
+    ],
+)
+def test_repository_is_admitted(pattern: str, name: str, *, admitted: bool) -> None:
+    assert Settings.from_env(LEAST | {"REPOSITORIES": pattern}).admits_repository(name) is admitted
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "admitted"),
+    [
+        ("", "app.example.com", True),
+        ("app.example.com", "app.example.com", True),
+        ("app.example.com", "www.app.example.com", False),
+        ("app.example.com", "app-example.com", False),
+        ("*.example.com", "app.example.com", True),
+        ("*.example.com", "a.b.example.com", True),
+        ("*.example.com", "example.com", False),
+        ("*.example.com", "app.example.com.evil.org", False),
+        ("*.example.com", "evilexample.com", False),
+    ],
+)
+def test_host_name_is_admitted(pattern: str, name: str, *, admitted: bool) -> None:
+    assert Settings.from_env(LEAST | {"HOST_NAMES": pattern}).admits_host_name(name) is admitted
 
 
 @pytest.mark.parametrize("name", ["PROBE", "DRY_RUN"])

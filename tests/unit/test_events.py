@@ -69,6 +69,7 @@ OURS: dict[str, tuple[type, str]] = {
     "stack_creates_record": (StackRequest, ""),
     "stack_renames_record": (StackRequest, ""),
     "stack_deletes_record": (StackRequest, ""),
+    "stack_deletes_records": (StackRequest, ""),
 }
 
 DEFAULT = "cluster/default"
@@ -195,6 +196,13 @@ def test_stack_request(
     )
 
 
+def test_stack_request_about_the_records_of_a_cluster() -> None:
+    wake = parsed(read(EVENTS, "stack_deletes_records"))
+    assert isinstance(wake, StackRequest)
+    assert (wake.request_type, wake.cluster_name) == ("Delete", "pushlive")
+    assert (wake.service_name, wake.host_name) == ("", "")
+
+
 # Of another place: not ours, and never an error.
 
 ELSEWHERE = {
@@ -241,6 +249,7 @@ REQUIRED: dict[str, list[tuple[str, ...]]] = {
         ("ResourceProperties", "ServiceName"),
         ("ResourceProperties", "HostName"),
     ],
+    "stack_deletes_records": [("ResourceProperties",), ("ResourceProperties", "ClusterName")],
 }
 WRONG: dict[str, Any] = {
     "null": None,
@@ -252,6 +261,7 @@ WRONG: dict[str, Any] = {
     "empty-text": "",
 }
 GONE = object()
+BECOMES_OF_ONE_SERVICE = [(("ResourceProperties", "ClusterName"), GONE), (("ResourceProperties",), {})]
 
 
 def damaged(name: str, path: tuple[str, ...], value: Any) -> Json:
@@ -271,6 +281,8 @@ DAMAGE = [
     for how, value in {"missing": GONE, **WRONG}.items()
     # Without RequestType it is no longer a request of CloudFormation, but some event without an id.
     if not (path == ("RequestType",) and value is GONE)
+    # Without ClusterName it is a request about one service's record, whose keys are missing: see below.
+    if not (name == "stack_deletes_records" and (path, value) in BECOMES_OF_ONE_SERVICE)
 ]
 
 
@@ -281,6 +293,12 @@ def test_damaged_event_is_an_error_that_names_the_key(name: str, path: tuple[str
         keys = [each[-1] for each in REQUIRED[name] if each[:-1] == path] or keys
     with pytest.raises(EventError, match=f"key ({'|'.join(keys)}) is"):
         parsed(damaged(name, path, value))
+
+
+@pytest.mark.parametrize(("path", "value"), BECOMES_OF_ONE_SERVICE)
+def test_request_that_names_no_cluster_never_means_all_records(path: tuple[str, ...], value: Any) -> None:
+    with pytest.raises(EventError, match="key ServiceName is missing"):
+        parsed(damaged("stack_deletes_records", path, value))
 
 
 @pytest.mark.parametrize(

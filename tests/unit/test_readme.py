@@ -35,6 +35,7 @@ def test_the_costs_are_the_sums_of_list_prices() -> None:
     assert shown == {
         "pushlive, one task": 13.16,  # 9.01 for the task, 3.65 for its address, 0.50 for the zone
         "pushlive, one task, `Architecture=ARM64`": 11.36,  # 7.21 for the task
+        "pushlive, one task, `Spot=true`, at best": 6.85,  # 2.70 for the task
         "pushlive before the first push, or scaled to 0": 0.50,
         "the same task behind a load balancer": 36.89,  # 16.43 for it, 7.30 for its two addresses
         "App Runner, always busy": 15.73,  # 2.56 for memory, 11.68 for the processor, 1.00 for deployments

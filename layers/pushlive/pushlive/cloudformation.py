@@ -21,9 +21,10 @@ def answer(request: StackRequest, *, failure: str = "") -> None:
     """Tell CloudFormation that the request was carried out, or why not.
 
     The host name is the resource's identity: another one makes CloudFormation delete the old
-    resource, and so the old record, once the update is through.
+    resource, and so the old record, once the update is through. The records of an existing cluster's
+    services are one resource, whatever names they have.
     """
-    physical_resource_id = request.host_name
+    physical_resource_id = request.host_name or request.cluster_name
     if request.request_type == "Delete" and request.physical_resource_id:
         physical_resource_id = request.physical_resource_id
     body = {

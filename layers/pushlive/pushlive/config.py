@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 CLUSTER_ARN = re.compile(r"arn:[\w-]+:ecs:[\w-]+:\d{12}:cluster/[\w-]{1,255}", re.ASCII)
 REGISTRY = re.compile(r"[\w.-]{1,253}(:\d{1,5})?", re.ASCII)
 ZONE_ID = re.compile(r"[A-Z0-9]{1,32}")  # API reference, HostedZone
+REPOSITORIES = re.compile(r"[a-z0-9][a-z0-9._/-]{0,254}\*?")  # as the parameter ExistingRepositories
+HOST_NAMES = re.compile(r"(\*\.)?[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+")  # as the parameter ExistingHostNames
 LOG_GROUP = re.compile(r"[.\-_/#A-Za-z0-9]{1,512}")  # API reference, CreateLogGroup
 TOPIC_ARN = re.compile(r"arn:[\w-]+:sns:[\w-]+:\d{12}:[\w-]{1,256}", re.ASCII)
 SHOWN = 80
@@ -30,8 +33,12 @@ class Settings:
     cluster_arn: str
     registry: str
     """Host of this account's image registry, `ACCOUNT.dkr.ecr.REGION.amazonaws.com`."""
+    repositories: str
+    """Whose images are ours to deploy: a name or `shop-*`; empty for all that IAM admits."""
     hosted_zone_id: str
     """The zone that the records live in; empty where the stack has no host name."""
+    host_names: str
+    """Which names tags may claim: a name or `*.example.com`; empty for all that IAM admits."""
     ttl_seconds: int
     settle_seconds: int
     """For so long a new task must have run before clients leave older ones for it."""
@@ -56,6 +63,14 @@ class Settings:
         """Return the region of the cluster."""
         return self.cluster_arn.split(":")[3]
 
+    def admits_repository(self, name: str) -> bool:
+        """Return whether the images of a repository are ours to deploy."""
+        return not self.repositories or fnmatchcase(name, self.repositories)
+
+    def admits_host_name(self, name: str) -> bool:
+        """Return whether a service of the cluster may have the record of this name."""
+        return not self.host_names or fnmatchcase(name, self.host_names)
+
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
         """Return the settings in `env`.
@@ -68,7 +83,9 @@ class Settings:
         return cls(
             cluster_arn=_text(env, "CLUSTER_ARN", CLUSTER_ARN, arn),
             registry=_text(env, "REGISTRY", REGISTRY, registry),
+            repositories=_optional_text(env, "REPOSITORIES", REPOSITORIES, "a repository's name, or shop-*"),
             hosted_zone_id=_optional_text(env, "HOSTED_ZONE_ID", ZONE_ID, "a zone's id, such as Z0123456789"),
+            host_names=_optional_text(env, "HOST_NAMES", HOST_NAMES, "a host name, or *.example.com"),
             ttl_seconds=_whole_number(env, "TTL_SECONDS", default="10"),
             settle_seconds=_whole_number(env, "SETTLE_SECONDS", default="0"),
             probe=_true_or_false(env, "PROBE", default="true"),

@@ -57,7 +57,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class StackRequest:
-    """CloudFormation creates, updates or deletes the stack's record."""
+    """CloudFormation creates, updates or deletes the stack's record, or those of an existing cluster."""
 
     event_id: str
     request_type: str
@@ -66,7 +66,10 @@ class StackRequest:
     logical_resource_id: str
     physical_resource_id: str | None
     service_name: str
+    """Of the one service that the stack made; empty, as its host name is, with a cluster's name."""
     host_name: str
+    cluster_name: str = ""
+    """Of the cluster, which the stack did not make, whose services' records are meant."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,7 @@ def _service_named_by_resources(
 
 def _stack_request(event: dict[str, Any]) -> StackRequest:
     properties = _object(event, "ResourceProperties")
+    of_a_cluster = "ClusterName" in properties
     return StackRequest(
         event_id=_text(event, "RequestId"),
         request_type=_text(event, "RequestType"),
@@ -162,8 +166,9 @@ def _stack_request(event: dict[str, Any]) -> StackRequest:
         stack_id=_text(event, "StackId"),
         logical_resource_id=_text(event, "LogicalResourceId"),
         physical_resource_id=_text(event, "PhysicalResourceId") if "PhysicalResourceId" in event else None,
-        service_name=_service_name("ServiceName", _text(properties, "ServiceName")),
-        host_name=_text(properties, "HostName"),
+        service_name="" if of_a_cluster else _service_name("ServiceName", _text(properties, "ServiceName")),
+        host_name="" if of_a_cluster else _text(properties, "HostName"),
+        cluster_name=_text(properties, "ClusterName") if of_a_cluster else "",
     )
 
 

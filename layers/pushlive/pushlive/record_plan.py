@@ -20,6 +20,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+OWNER_PREFIX = "pushlive service="
+
 
 class Action(Enum):
     """What to do with a record."""
@@ -107,7 +109,7 @@ class Service:
 
 def owner_text(service_arn: str) -> str:
     """Return what the ownership TXT of a service's record says."""
-    return f"pushlive service={service_arn}"
+    return f"{OWNER_PREFIX}{service_arn}"
 
 
 def plan_record(service: Service, record: Record, ttl_seconds: int) -> Decision:

@@ -116,7 +116,7 @@ class Service:
     image_references: tuple[str, ...]
     """The images of its task definition, as written there."""
     images: tuple[Image, ...] = ()
-    """Those of them that are a tag in this account's registry."""
+    """Those of them that are a tag in this account's registry, in a repository that is ours to deploy."""
     deployments: tuple[ServiceDeployment, ...] = ()
     """Newest first."""
     running_digests: tuple[dict[str, str], ...] = ()
@@ -161,7 +161,8 @@ def plan_deployment(service: Service, pushed: Image | None, now: datetime) -> De
         return _leave("uses another image")
     if not service.images:
         return _leave(
-            f"no image of its task definition is a tag in this registry: {service.image_references}"
+            "no image of its task definition is a tag in this registry, in a repository that the stack "
+            f"deploys: {service.image_references}"
         )
     missing = [image.reference for image in service.images if image.digest is None]
     if missing:

@@ -98,9 +98,9 @@ class LiveServices:
         )
 
     def image(self, reference: str) -> Image | None:
-        """Return what a reference names now; None for an image that is not a tag of this registry."""
+        """Return what a reference names now; None for an image that is not ours to deploy."""
         tagged = ecr.tagged(reference, self.settings.registry)
-        if tagged is None:
+        if tagged is None or not self.settings.admits_repository(tagged[0]):
             return None
         if reference not in self.images:
             image = ecr.image(self.ecr_client, reference, *tagged)

@@ -13,15 +13,16 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from pushlive.config import ConfigError
-from pushlive.record_plan import Record
+from pushlive.record_plan import OWNER_PREFIX, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from mypy_boto3_route53 import Route53Client
     from mypy_boto3_route53.type_defs import ChangeTypeDef
 
 OWNER_TTL_SECONDS = 300
+OWNER_LABEL = "_pushlive."
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 # A name has 253 characters at most, and `_pushlive.` goes before it.
 HOST_NAME = re.compile(rf"(?=.{{1,243}}$)({LABEL}\.)+{LABEL}")
@@ -74,7 +75,23 @@ def spelled(text: str) -> str:
 
 def owner_name(name: str) -> str:
     """Return where the ownership TXT of a host name lies."""
-    return f"_pushlive.{name}"
+    return f"{OWNER_LABEL}{name}"
+
+
+def owned(client: Route53Client, zone_id: str, services_arn: str) -> Iterator[tuple[str, str]]:
+    """Yield the host names whose records belong to services below `services_arn`, each with that service.
+
+    By the ownership TXT records, so also those of services that are gone. It reads the whole zone.
+    """
+    for page in client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone_id):
+        for found in page["ResourceRecordSets"]:
+            name = found["Name"].rstrip(".").lower()
+            if found["Type"] != "TXT" or not name.startswith(OWNER_LABEL):
+                continue
+            for value in found.get("ResourceRecords", []):
+                prefix, _, service_arn = value["Value"].strip('"').partition(OWNER_PREFIX)
+                if not prefix and service_arn.startswith(services_arn):
+                    yield name.removeprefix(OWNER_LABEL), service_arn
 
 
 def read_record(client: Route53Client, zone_id: str, name: str) -> Record:
