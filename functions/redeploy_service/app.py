@@ -214,12 +214,13 @@ class Redeployment:
     def _apply(self, decision: Decision, service: Service, claim: Claim | None) -> None:
         if decision.action is Action.LEAVE or self.settings.dry_run:
             return
-        change: dict[str, Any] = {"forceNewDeployment": decision.action is not Action.HOLD}
-        if decision.desired_count is not None:
-            change["desiredCount"] = decision.desired_count
         try:
-            self.ecs_client.update_service(
-                cluster=self.settings.cluster_arn, service=service.service_name, **change
+            ecs.update(
+                self.ecs_client,
+                self.settings.cluster_arn,
+                service.service_name,
+                deploy=decision.action is not Action.HOLD,
+                desired_count=decision.desired_count,
             )
         except ClientError as error:
             # After an error of the server's, as after no answer, it may have been carried out all the same:

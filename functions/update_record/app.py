@@ -271,5 +271,5 @@ class RecordUpdate:
         found = self.live.find(service_name)
         wants_it = found and found.status == "ACTIVE" and host_name_tag(found) == name
         if found and wants_it and not self.settings.dry_run:
-            self.ecs_client.untag_resource(resourceArn=found.service_arn, tagKeys=[ecs.HOST_NAME_TAG])
+            ecs.forget_host_name(self.ecs_client, found.service_arn)
         self._follow(service_name, name, patient=False)

@@ -218,6 +218,19 @@ def stopped_reason(client: ECSClient, cluster_arn: str, service_name: str, since
     return str(last["stoppedReason"]) + (f" ({', '.join(ends)})" if ends else "")
 
 
+def update(
+    client: ECSClient, cluster_arn: str, service_name: str, *, deploy: bool, desired_count: int | None
+) -> None:
+    """Start a new deployment of the service, or set its desired count, or both."""
+    change: dict[str, Any] = {} if desired_count is None else {"desiredCount": desired_count}
+    client.update_service(cluster=cluster_arn, service=service_name, forceNewDeployment=deploy, **change)
+
+
+def forget_host_name(client: ECSClient, service_arn: str) -> None:
+    """Take the tag `pushlive:hostname` off a service."""
+    client.untag_resource(resourceArn=service_arn, tagKeys=[HOST_NAME_TAG])
+
+
 def running_digests(
     found: Iterable[Task], definition: TaskDefinition, deployment_id: str
 ) -> tuple[dict[str, str], ...]:
