@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 HANDLERS = Path(__file__).parent / "handlers"
 ROOT = Path(__file__).parents[1]
-OURS, EMPTY, PLAIN, COMPILED, FLOOR = "pushlive", "empty", "plain", "plain, compiled", "floor"
+NAMES = OURS, PLAIN, COMPILED, FLOOR, EMPTY = ("pushlive", "plain", "plain, compiled", "floor", "empty")
 
 
 @dataclass(frozen=True)
@@ -214,14 +214,14 @@ def cold_starts(runtime: Runtime, built: Path, folder: Path, rounds: int, say: C
         for number in range(rounds):
             say(f"cold starts, round {number + 1} of {rounds}")
             for story, (contestants, answering) in races.items():
-                for name in names[number % len(names) :] + names[: number % len(names)]:
+                for name in NAMES[number % len(NAMES) :] + NAMES[: number % len(NAMES)]:
                     sample = samples[story.function, name]
                     played = stories[story.function]
                     taken = _one(runtime, contestants, name, story, played, answering, folder)
                     sample.milliseconds.append(taken[0])
                     sample.peak_kib.append(taken[1])
     for story in STORIES:
-        its = {name: samples[story.function, name] for name in names}
+        its = {name: samples[story.function, name] for name in NAMES}
         calls = len(stories[story.function].calls)
         found[story.function] = {"event": story.event, "aws_calls": calls, **figures(its)}
     return {"rounds": rounds, "functions": found}

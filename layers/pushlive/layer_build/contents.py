@@ -1,8 +1,8 @@
 """What of the libraries is left out: modules that nothing imports, and what only pip and people read.
 
-Two packages are loaded with every client and never used in a function: botocore's documentation of its clients
-for `help()`, with its own parser of HTML, and urllib3's switch for HTTP/2, which looks for an installed package.
-Of them stays what others import.
+Two packages are loaded with every client and never used in a function: botocore's documentation of its
+clients for `help()`, with its own parser of HTML, and urllib3's switch for HTTP/2, which looks for a
+package. Of them stays what others import.
 """
 
 from __future__ import annotations
