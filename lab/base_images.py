@@ -51,7 +51,7 @@ CMD ["sh"]
 LAMBDA_DOCKERFILE = """FROM {base}
 RUN mkdir -p /var/lang/bin /var/task /opt && ln -s /usr/bin/python3.13 /var/lang/bin/python3.13
 COPY runtime /var/runtime
-COPY trap.py /var/runtime/boto3/__init__.py
+COPY trap.py /var/runtime/botocore/__init__.py
 ENV PATH=/var/lang/bin:/usr/local/bin:/usr/bin:/bin:/opt/bin LANG=en_US.UTF-8 TZ=:/etc/localtime \\
     LAMBDA_TASK_ROOT=/var/task LAMBDA_RUNTIME_DIR=/var/runtime
 WORKDIR /var/task
@@ -136,7 +136,7 @@ def _make_busybox_image(docker: Docker, say: Callable[[str], None]) -> None:
 
 
 def _make_lambda_image(docker: Docker) -> None:
-    """Debian's Python and Lambda's runtime interface client; its boto3 is a trap: ours must come first."""
+    """Debian's Python and Lambda's runtime interface client; its botocore is a trap: ours must come first."""
     with tempfile.TemporaryDirectory(prefix="pushlive-lambda-") as name:
         folder = Path(name)
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
@@ -145,7 +145,7 @@ def _make_lambda_image(docker: Docker) -> None:
         _run([*pip, *options, *where])
         (folder / "runtime" / "bootstrap").write_text(BOOTSTRAP)
         (folder / "runtime" / "bootstrap").chmod(0o755)
-        (folder / "trap.py").write_text("raise ImportError('this is not the boto3 of the layer')\n")
+        (folder / "trap.py").write_text("raise ImportError('this is not the botocore of the layer')\n")
         (folder / "Dockerfile").write_text(LAMBDA_DOCKERFILE.format(base=PYTHON_IMAGE))
         docker.run("build", "--quiet", "--tag", lambda_image(), str(folder))
 

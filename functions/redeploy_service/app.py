@@ -34,6 +34,7 @@ from pushlive.redeploy_plan import (
     plan_deployment,
 )
 from pushlive.redeploy_state import LiveServices
+from pushlive.survey import worth_a_look
 from pushlive.telling import Telling
 
 if TYPE_CHECKING:
@@ -141,11 +142,17 @@ class Redeployment:
 
     def _services(self, wake: events.Wake) -> list[ecs.Service]:
         if not isinstance(wake, events.ServiceChanged):
-            return self.live.all()
-        found = self.live.named(wake.service_name)
-        if found is None:
+            every = self.live.all()
+            found = worth_a_look(
+                self.live, every, wake if isinstance(wake, events.Push) else None, self.now()
+            )
+            if left := len(every) - len(found):
+                logger.info("leave", reason=f"{left} services use another image, or are live for a while")
+            return found
+        changed = self.live.named(wake.service_name)
+        if changed is None:
             logger.info("ignored", reason="the service is gone", ecs_service=wake.service_name)
-        return [found] if found else []
+        return [changed] if changed else []
 
     # plan
 
@@ -214,12 +221,13 @@ class Redeployment:
     def _apply(self, decision: Decision, service: Service, claim: Claim | None) -> None:
         if decision.action is Action.LEAVE or self.settings.dry_run:
             return
-        change: dict[str, Any] = {"forceNewDeployment": decision.action is not Action.HOLD}
-        if decision.desired_count is not None:
-            change["desiredCount"] = decision.desired_count
         try:
-            self.ecs_client.update_service(
-                cluster=self.settings.cluster_arn, service=service.service_name, **change
+            ecs.update(
+                self.ecs_client,
+                self.settings.cluster_arn,
+                service.service_name,
+                deploy=decision.action is not Action.HOLD,
+                desired_count=decision.desired_count,
             )
         except ClientError as error:
             # After an error of the server's, as after no answer, it may have been carried out all the same:

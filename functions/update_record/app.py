@@ -332,4 +332,4 @@ class RecordUpdate:
 
     def _take_the_tag_off(self, service: ecs.Service) -> None:
         if service.status == "ACTIVE" and not self.settings.dry_run:
-            self.ecs_client.untag_resource(resourceArn=service.service_arn, tagKeys=[ecs.HOST_NAME_TAG])
+            ecs.forget_host_name(self.ecs_client, service.service_arn)

@@ -123,7 +123,7 @@ class Wire:
                         self._carry_out(request, event_name, parameters)
                     if fault.code == LOST:
                         raise ReadTimeoutError(endpoint_url=request.url)
-                    return _error(request.url, service, fault.code, f"{operation} was refused by the test")
+                    return refusal(request.url, service, fault.code, f"{operation} was refused by the test")
         return self._carry_out(request, event_name, parameters)
 
     def _carry_out(
@@ -134,7 +134,7 @@ class Wire:
             try:
                 answer = self._answer_ecs(operation, json.loads(request.body))  # type: ignore[arg-type]
             except EcsError as error:
-                return _error(request.url, service, error.code, error.message)
+                return refusal(request.url, service, error.code, error.message)
             return _response(request.url, 200, json.dumps(answer))
         if operation == "ChangeResourceRecordSets" and self.recording:
             return self._change(request.url, parameters)
@@ -173,7 +173,7 @@ class Wire:
             else:
                 created.append({**given, "Name": key[0], "ResourceRecords": values})
         if problems:
-            return _error(url, "route-53", "InvalidChangeBatch", f"[{', '.join(problems)}]")
+            return refusal(url, "route-53", "InvalidChangeBatch", f"[{', '.join(problems)}]")
         zone.rrsets = list(present.values())
         for record_set in created:
             zone.add_rrset(record_set)
@@ -190,7 +190,7 @@ def _nothing_there(operation: str, _: Json) -> Json:
     raise AssertionError(f"{operation} was called outside of a test")
 
 
-def _error(url: str, service: str, code: str, message: str) -> AWSResponse:
+def refusal(url: str, service: str, code: str, message: str) -> AWSResponse:
     status = 403 if code.startswith(("AccessDenied", "Unauthorized")) else 400
     if code == "ServerException":
         status = 500

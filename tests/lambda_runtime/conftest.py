@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
-import shutil
-import subprocess
 import threading
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,49 +15,22 @@ from tests.lambda_runtime.emulator import BuiltFunction, Emulator, Runtime, runn
 from tests.lambda_runtime.expectations import FUNCTIONS
 from tests.lambda_runtime.live_state import LiveState
 from tests.lambda_runtime.origins import Interpreter
-from tests.template.stack import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     Json = dict[str, Any]
 
 SPEED = 100.0
-MACHINES = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
 
 @pytest.fixture(scope="session")
 def runtime(sam_executable: str) -> Runtime:
-    return Runtime(emulator=_emulator_of(Path(shutil.which(sam_executable) or "")), python=_python())
-
-
-def _emulator_of(sam: Path) -> Path:
-    """The emulator that lies beside SAM CLI's modules, which its own Python knows."""
-    python = sam.resolve().with_name("python")
-    if not python.exists():
-        pytest.fail(
-            f"{sam} has no Python beside it: install requirements/sam.txt into an environment of its own"
-        )
-    done = subprocess.run(  # noqa: S603 - no shell
-        [python, "-I", "-c", "import samcli; print(samcli.__path__[0])"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{python} does not know SAM CLI: {done.stderr}"
-    name = f"aws-lambda-rie-{MACHINES[platform.machine()]}"
-    return Path(done.stdout.strip()) / "local" / "rapid" / name
-
-
-def _python() -> Path:
-    found = Path(os.environ.get("RUNTIME_PYTHON") or ROOT / ".venv-runtime" / "bin" / "python")
-    if not found.exists():
-        pytest.fail(
-            f"No Python for the built functions at {found}: `make .venv-runtime/installed` makes it. Or name "
-            "one that holds requirements/runtime.txt, and nothing else, in the environment variable "
-            "RUNTIME_PYTHON"
-        )
-    return found.absolute()
+    try:
+        return Runtime.found(sam_executable)
+    except FileNotFoundError as error:
+        pytest.fail(str(error))
 
 
 @pytest.fixture(scope="session")

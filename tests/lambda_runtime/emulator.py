@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import platform
 import re
+import shutil
 import socket
 import subprocess
 from contextlib import contextmanager
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
     Json = dict[str, Any]
 
+ROOT = Path(__file__).parents[2]
+MACHINES = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 HOST = "127.0.0.1"
 INVOCATIONS = "/2015-03-31/functions/function/invocations"
 START_SECONDS = 30
@@ -69,6 +74,41 @@ class Runtime:
     emulator: Path
     python: Path
 
+    @classmethod
+    def found(cls, sam_executable: str) -> Runtime:
+        """Return what is installed here.
+
+        Raises:
+            FileNotFoundError: something is not; the text says what to do.
+        """
+        python = Path(os.environ.get("RUNTIME_PYTHON") or ROOT / ".venv-runtime" / "bin" / "python")
+        if not python.exists():
+            raise FileNotFoundError(
+                f"No Python for the built functions at {python}: `make .venv-runtime/installed` makes it. Or "
+                "name one that holds requirements/runtime.txt, and nothing else, in the environment variable "
+                "RUNTIME_PYTHON"
+            )
+        return cls(_emulator_of(Path(shutil.which(sam_executable) or sam_executable)), python.absolute())
+
+
+def _emulator_of(sam: Path) -> Path:
+    """Return the emulator that lies beside SAM CLI's modules, which its own Python knows."""
+    python = sam.resolve().with_name("python")
+    if not python.exists():
+        raise FileNotFoundError(
+            f"{sam} has no Python beside it: install requirements/sam.txt into an environment of its own"
+        )
+    done = subprocess.run(  # noqa: S603 - no shell
+        [python, "-I", "-c", "import samcli; print(samcli.__path__[0])"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise FileNotFoundError(f"{python} does not know SAM CLI: {done.stderr}")
+    name = f"aws-lambda-rie-{MACHINES[platform.machine()]}"
+    return Path(done.stdout.strip()) / "local" / "rapid" / name
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -84,10 +124,11 @@ class Answer:
 class Emulator:
     """A running function."""
 
-    def __init__(self, function: BuiltFunction, port: int, log: Path) -> None:
+    def __init__(self, function: BuiltFunction, port: int, log: Path, process_id: int) -> None:
         self.function = function
         self._port = port
         self._log = log
+        self._process_id = process_id
 
     def invoke(self, event: Json) -> Answer:
         """Let the function handle an event; its process is started for the first one."""
@@ -103,6 +144,14 @@ class Emulator:
         lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
         return Answer(text, lines, output)
 
+    def peak_memory_kib(self) -> int:
+        """The most memory that the function's own process ever held (Linux's VmHWM)."""
+        threads = Path(f"/proc/{self._process_id}/task").glob("*/children")  # any of them may have started it
+        [child] = " ".join(path.read_text(encoding="utf-8") for path in threads).split()
+        status = Path(f"/proc/{child}/status").read_text(encoding="utf-8")
+        [peak] = re.findall(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+        return int(peak)
+
     def loaded(self) -> list[Path]:
         """The files that its Python took code from since it was started: `.py`, `.pyc` and `.so`."""
         return [Path(path) for path in LOADED.findall(self._log.read_text(encoding="utf-8"))]
@@ -116,8 +165,9 @@ def running(
     log: Path,
     *,
     before_the_layer: Sequence[Path] = (),
+    traced: bool = True,
 ) -> Iterator[Emulator]:
-    """The function, ready for events until the block ends."""
+    """The function, ready for events until the block ends; traced, it tells where its code came from."""
     port, api_port = _free_ports()
     command = [
         *(str(runtime.emulator), "--log-level", "error"),
@@ -129,7 +179,11 @@ def running(
         process = subprocess.Popen(  # noqa: S603 - no shell
             command,
             cwd=function.folder,
-            env={**environment, **_lambdas(function, before_the_layer)},
+            env={
+                **environment,
+                **_lambdas(function, before_the_layer),
+                **({"PYTHONVERBOSE": "1"} if traced else {}),
+            },
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -137,7 +191,7 @@ def running(
     try:
         until(lambda: accepts(HOST, port) or process.poll() is not None, "the emulator", START_SECONDS)
         assert process.poll() is None, f"the emulator ended: {log.read_text(encoding='utf-8')}"
-        yield Emulator(function, port, log)
+        yield Emulator(function, port, log, process.pid)
     finally:
         process.terminate()  # it ends the function's process as well
         try:
@@ -159,7 +213,6 @@ def _lambdas(function: BuiltFunction, before_the_layer: Sequence[Path]) -> dict[
         "TZ": ":UTC",
         "PYTHONPATH": ":".join(map(str, [*before_the_layer, function.layer / "python"])),
         "PYTHONDONTWRITEBYTECODE": "1",  # in Lambda the artefacts cannot be written to
-        "PYTHONVERBOSE": "1",
     }
 
 

@@ -123,7 +123,7 @@ def test_all_code_is_the_built_artefacts_the_standard_librarys_or_the_runtimes(
     assert found.pop("elsewhere", set()) == set()
     assert set(found) == {"function", "layer", "standard library", "runtime"}
     assert found["function"] == {"app"}
-    assert {"pushlive", "aws_lambda_powertools", "boto3", "botocore", "urllib3"} <= found["layer"]
+    assert {"pushlive", "aws_lambda_powertools", "botocore", "urllib3"} <= found["layer"]
     assert "awslambdaric" in found["runtime"]
 
 
@@ -136,12 +136,12 @@ def test_code_from_elsewhere_would_be_found(
 ) -> None:
     function = functions["RedeployService"]
     checkout, site_packages = ROOT / "layers" / "pushlive", tmp_path / "site-packages"
-    shutil.copytree(function.layer / "python" / "boto3", site_packages / "boto3")
+    shutil.copytree(function.layer / "python" / "botocore", site_packages / "botocore")
     first = [checkout, site_packages]
     with running(runtime, function, live.environment, tmp_path / "log", before_the_layer=first) as emulator:
         assert emulator.invoke(read_event("image_deleted")).text == "null"
         found = by_origin(emulator.loaded(), function, interpreter)
-    for intruder in (checkout / "pushlive", site_packages / "boto3"):
+    for intruder in (checkout / "pushlive", site_packages / "botocore"):
         assert any(path.startswith(f"{intruder}/") for path in found["elsewhere"])
         assert intruder.name not in found["layer"]
 

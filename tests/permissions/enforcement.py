@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tests.functions.region import Region
-from tests.functions.wire import Wire, _error
+from tests.functions.wire import Wire, refusal
 from tests.permissions.authorization import requests_of
 from tests.permissions.iam import Request, allows
 from tests.permissions.policies import Policies, names, stack
@@ -71,7 +71,7 @@ class EnforcedWire(Wire):
         if denied is None:
             return super()._answer(request, event_name)
         code = ERROR_CODES.get(service, "AccessDeniedException")
-        return _error(request.url, service_id, code, f"{self.role} is not authorized: {denied}")
+        return refusal(request.url, service_id, code, f"{self.role} is not authorized: {denied}")
 
 
 class EnforcedRegion(Region):

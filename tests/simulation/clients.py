@@ -224,20 +224,22 @@ class Ecr(Client):
     errors = ("ImageNotFoundException", "RepositoryNotFoundException")
 
     def describe_images(self, **request: Any) -> Json:
-        """As boto3, of one tag."""
+        """As boto3: one tag that is missing fails them all."""
 
         def answer(run: Run) -> Json:
             repository = request["repositoryName"]
-            [image] = request["imageIds"]
-            self._cloud.checks.tag_read(run, repository, image["imageTag"])
-            if repository not in self._cloud.registry.repositories:
-                raise NotFoundError(
-                    "RepositoryNotFoundException", f"The repository {repository} does not exist"
-                )
-            found = self._cloud.registry.describe(repository, image["imageTag"])
-            if found is None:
-                raise NotFoundError("ImageNotFoundException", f"The image {image} does not exist")
-            return {"imageDetails": [found]}
+            details = []
+            for image in request["imageIds"]:
+                self._cloud.checks.tag_read(run, repository, image["imageTag"])
+                if repository not in self._cloud.registry.repositories:
+                    raise NotFoundError(
+                        "RepositoryNotFoundException", f"The repository {repository} does not exist"
+                    )
+                found = self._cloud.registry.describe(repository, image["imageTag"])
+                if found is None:
+                    raise NotFoundError("ImageNotFoundException", f"The image {image} does not exist")
+                details.append(found)
+            return {"imageDetails": details}
 
         return self._call("DescribeImages", request, answer)
 

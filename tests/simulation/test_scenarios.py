@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pushlive import survey
 from tests.simulation.__main__ import catch
 from tests.simulation.explore import explore
 from tests.simulation.mutants import MUTANTS, Mutant
@@ -20,6 +21,13 @@ def test_a_hundred_scenarios_break_no_check(seed: int) -> None:
     assert told == []
     assert explored.figures["scenarios"] >= 100
     assert explored.figures["quiet"] > 50, "most of them end with ten quiet minutes"
+
+
+def test_a_hundred_scenarios_break_no_check_where_each_cluster_is_surveyed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(survey, "SMALL", -1)
+    test_a_hundred_scenarios_break_no_check(1010)
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

@@ -180,7 +180,7 @@ def test_stack_for_an_existing_cluster_is_the_functions_and_nothing_of_the_sampl
     stack: Stack, existing_stack: Stack
 ) -> None:
     kinds = {each["Type"].split("::")[1] for each in existing_stack.resources.values()}
-    assert kinds == {"CloudWatch", "Events", "HostNameRecord", "IAM", "Lambda", "Logs", "SQS"}
+    assert kinds == {"CloudWatch", "Events", "HostNameRecord", "IAM", "Lambda", "Logs", "SNS", "SQS"}
     assert set(existing_stack.resources) < set(stack.resources)
     assert set(existing_stack.of_type("AWS::IAM::Role")) == {"RedeployServiceRole", "UpdateRecordRole"}
     assert set(existing_stack.of_type("AWS::Logs::LogGroup")) == {"RedeployServiceLogs", "UpdateRecordLogs"}

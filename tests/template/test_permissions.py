@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import botocore
 import pytest
 
+from layer_build import aws_calls
+from layer_build.aws_calls import Module, UnknownCallError, services_made
+from layer_build.models import Models
 from pushlive import claims
-from tests.template.aws_calls import UnknownCallError, actions_of, services_made
 from tests.template.stack import ROOT, Json, Stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 LAYER = ROOT / "layers" / "pushlive" / "pushlive"
 FUNCTIONS = {
@@ -51,7 +54,12 @@ CHANGES = {
         "route53:ChangeResourceRecordSetsNormalizedRecordNames"
     ),
 }
+MODELS = Models(Path(botocore.__file__).parent / "data")
 READING = ("Describe", "List", "Get", "BatchGet", "BatchCheck")
+
+
+def actions_of(app: Path, layer: Path) -> set[str]:
+    return aws_calls.actions_of(app, layer, MODELS.operations)
 
 
 def as_list(value: str | list[str]) -> list[str]:
@@ -104,6 +112,13 @@ def test_each_grant_is_called_by_the_code(stack: Stack, function: str) -> None:
 def test_function_calls_each_service_that_it_makes_a_client_of(function: str) -> None:
     called = {action.split(":")[0] for action in actions_of(FUNCTIONS[function], LAYER)}
     assert called == services_made(FUNCTIONS[function])
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_function_calls_aws_through_the_layer_only(function: str) -> None:
+    """What the layer ships depends on the layer alone: `sam build` keeps it while only functions change."""
+    app = Module.read(FUNCTIONS[function])
+    assert set(app.calls(app.tree, MODELS.operations, app.services.values())) == set()
 
 
 def test_all_functions_of_the_template_are_looked_at(stack: Stack) -> None:

@@ -213,6 +213,8 @@ def test_settings_are_what_the_functions_understand(template: Json, shape: str) 
         "Cluster": "shop",
         "Repository.RepositoryUri": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/shop",
         "RedeployServiceLogs": "logs",
+        "UpdateRecordLogs": "logs",
+        "Notifications": f"arn:{PARTITION}:sns:{REGION}:{ACCOUNT}:shop",
     }
     for function in stack.of_type("AWS::Lambda::Function").values():
         variables = dict(function["Environment"]["Variables"])

@@ -16,6 +16,7 @@ from pushlive.redeploy_plan import (
     Service,
     ServiceDeployment,
     deployable_from,
+    is_live,
     opt_out,
     plan_deployment,
 )
@@ -720,3 +721,10 @@ def test_digests_that_just_failed_are_never_deployed(live: Service, pushed: Imag
 @given(services(), PUSHES)
 def test_every_decision_has_a_reason(live: Service, pushed: Image | None) -> None:
     assert plan_deployment(live, pushed, NOW).reason
+
+
+@given(services())
+def test_a_live_service_is_left_whatever_its_deployments_say(live: Service) -> None:
+    """So a survey of a large cluster need not read them."""
+    if live.desired_count and live.deployments and is_live(live.images, live.running_digests):
+        assert plan_deployment(live, None, NOW).action is Action.LEAVE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 
@@ -22,7 +22,13 @@ CONFIG = Config(
 @cache
 def client(service_name: str) -> Any:  # noqa: ANN401 - each caller says which client it is
     """Return the client of an AWS service, such as `ecs`."""
-    return deploying_once(boto3.client(service_name, config=CONFIG))  # type: ignore[call-overload]
+    return deploying_once(_session().create_client(service_name, config=CONFIG))
+
+
+@cache
+def _session() -> botocore.session.Session:
+    """Return what all clients share: botocore's own, for boto3's would load much that is not used."""
+    return botocore.session.get_session()
 
 
 def deploying_once(client: Any) -> Any:  # noqa: ANN401 - of any service

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -52,6 +53,10 @@ class Task:
     digests: Mapping[str, str]
     """Container name to image digest."""
     task_definition_arn: str
+    group: str = ""
+    """`service:NAME` for a task of a service."""
+    images: Mapping[str, str] = field(default_factory=dict)
+    """Container name to image, as the task definition has it; also of containers that AWS adds."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,8 @@ class Service:
     task_definition_arn: str
     newest_deployment_id: str
     running_count: int
+    completed_at: datetime | None
+    """When its deployment was completed; None while one is under way or was not completed."""
 
 
 def service_names(client: ECSClient, cluster_arn: str) -> list[str]:
@@ -87,7 +94,9 @@ def services(client: ECSClient, cluster_arn: str, names: Sequence[str]) -> list[
 
 
 def _service(service: Mapping[str, Any]) -> Service:
-    primary = [d["id"] for d in service.get("deployments", []) if d["status"] == "PRIMARY"]
+    shown = service.get("deployments", [])
+    primary = [d["id"] for d in shown if d["status"] == "PRIMARY"]
+    states = [d.get("rolloutState") for d in shown]
     return Service(
         service_name=service["serviceName"],
         service_arn=service["serviceArn"],
@@ -99,11 +108,12 @@ def _service(service: Mapping[str, Any]) -> Service:
         task_definition_arn=service.get("taskDefinition", ""),
         newest_deployment_id=primary[0] if primary else "",
         running_count=service.get("runningCount", 0),
+        completed_at=shown[0]["updatedAt"] if states == ["COMPLETED"] else None,
     )
 
 
 # A revision never changes, so a warm function asks for each one once.
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def task_definition(client: ECSClient, arn: str) -> TaskDefinition:
     """Return the task definition of exactly this revision."""
     containers = client.describe_task_definition(taskDefinition=arn)["taskDefinition"]["containerDefinitions"]
@@ -137,11 +147,26 @@ def tasks(client: ECSClient, cluster_arn: str, service_name: str) -> list[Task]:
     return [_task(task) for task in _described_tasks(client, cluster_arn, service_name, "RUNNING")]
 
 
+def tasks_of_services(client: ECSClient, cluster_arn: str) -> dict[str, list[Task]]:
+    """Return the tasks of the whole cluster that are meant to run, by their services' names."""
+    found = defaultdict(list)
+    for described in _described_tasks(client, cluster_arn, None, "RUNNING"):
+        task = _task(described)
+        kind, _, name = task.group.partition(":")
+        if kind == "service":
+            found[name].append(task)
+    return dict(found)
+
+
 def _described_tasks(
-    client: ECSClient, cluster_arn: str, service_name: str, desired_status: Literal["RUNNING", "STOPPED"]
+    client: ECSClient,
+    cluster_arn: str,
+    service_name: str | None,
+    desired_status: Literal["RUNNING", "STOPPED"],
 ) -> Iterator[Mapping[str, Any]]:
+    of_service: dict[str, Any] = {"serviceName": service_name} if service_name else {}
     pages = client.get_paginator("list_tasks").paginate(
-        cluster=cluster_arn, serviceName=service_name, desiredStatus=desired_status
+        cluster=cluster_arn, desiredStatus=desired_status, **of_service
     )
     arns = [arn for page in pages for arn in page["taskArns"]]
     for hundred in _chunks(arns, 100):  # DescribeTasks takes 100 (API reference)
@@ -167,6 +192,8 @@ def _task(task: Mapping[str, Any]) -> Task:
         started_at=task.get("startedAt"),
         digests={c["name"]: c["imageDigest"] for c in task.get("containers", []) if c.get("imageDigest")},
         task_definition_arn=task["taskDefinitionArn"],
+        group=task.get("group", ""),
+        images={c["name"]: c["image"] for c in task.get("containers", []) if c.get("image")},
     )
 
 
@@ -216,6 +243,19 @@ def stopped_reason(client: ECSClient, cluster_arn: str, service_name: str, since
         if "exitCode" in container or "reason" in container
     ]
     return str(last["stoppedReason"]) + (f" ({', '.join(ends)})" if ends else "")
+
+
+def update(
+    client: ECSClient, cluster_arn: str, service_name: str, *, deploy: bool, desired_count: int | None
+) -> None:
+    """Start a new deployment of the service, or set its desired count, or both."""
+    change: dict[str, Any] = {} if desired_count is None else {"desiredCount": desired_count}
+    client.update_service(cluster=cluster_arn, service=service_name, forceNewDeployment=deploy, **change)
+
+
+def forget_host_name(client: ECSClient, service_arn: str) -> None:
+    """Take the tag `pushlive:hostname` off a service."""
+    client.untag_resource(resourceArn=service_arn, tagKeys=[HOST_NAME_TAG])
 
 
 def running_digests(

@@ -22,6 +22,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 ON_PUSH = "on-push"
 PAUSED = "paused"
@@ -197,6 +201,20 @@ def plan_deployment(service: Service, pushed: Image | None, now: datetime) -> De
     return Decision(Action.DEPLOY, f"{awaited[0].reference} now names {awaited[0].digest}")
 
 
+def is_live(images: Sequence[Image], running_digests: Sequence[Mapping[str, str]]) -> bool:
+    """Return whether all running tasks of a service's newest deployment run what its images' tags name now.
+
+    Then `plan_deployment` leaves the service, whatever its deployments say.
+    """
+    return (
+        bool(images)
+        and bool(running_digests)
+        and all(
+            image.is_run_as(digests.get(image.reference)) for image in images for digests in running_digests
+        )
+    )
+
+
 def _leave(reason: str) -> Decision:
     return Decision(Action.LEAVE, reason)
 
@@ -240,8 +258,7 @@ def _is_deployed(image: Image, service: Service) -> bool:
         return bool(newest.digests) or service.desired_count > 0 or len(service.deployments) == 1
     if newest.status in UNDER_WAY and image.is_run_as(newest.digests.get(image.reference)):
         return True
-    running = [digests.get(image.reference) for digests in service.running_digests]
-    return bool(running) and all(image.is_run_as(digest) for digest in running)
+    return is_live([image], service.running_digests)
 
 
 def deployable_from(image: Image) -> datetime:

@@ -1,7 +1,4 @@
-"""Builds the layer: libraries, pushlive's own modules, and compiled files.
-
-Any Python 3 with pip can do it: the libraries are pure Python, chosen for the Lambda runtime's version.
-"""
+"""`python3 -m layer_build FOLDER` builds the layer there."""
 
 from __future__ import annotations
 
@@ -10,12 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-RUNTIME = "3.13"
-HERE = Path(__file__).parent
+from layer_build.aws_calls import calls_of_layer
+from layer_build.contents import leave_out
+from layer_build.models import Models
 
-# botocore brings the models of some 400 services. A client of any other service than these fails
-# at once, with an UnknownServiceError that lists what there is.
-SERVICES = frozenset({"ec2", "ecr", "ecs", "logs", "route53", "sns"})
+RUNTIME = "3.13"
+HERE = Path(__file__).parents[1]
 
 
 def build(artifacts: Path) -> None:
@@ -25,24 +22,11 @@ def build(artifacts: Path) -> None:
     wheels = ["--only-binary=:all:", "--python-version", RUNTIME, "--implementation", "py", "--no-deps"]
     lock = ["--require-hashes", "--requirement", str(HERE / "requirements.txt")]
     subprocess.run([*pip, *wheels, *lock, "--target", str(target)], check=True)  # noqa: S603 - no shell
-    shutil.rmtree(target / "bin", ignore_errors=True)  # console scripts
-    leave_out_other_services(target / "botocore" / "data")
+    leave_out(target)
+    models = Models(target / "botocore" / "data")
+    models.trim(calls_of_layer(HERE / "pushlive", models.operations))
     shutil.copytree(HERE / "pushlive", target / "pushlive", ignore=shutil.ignore_patterns("__pycache__"))
     compile_all(artifacts)
-
-
-def leave_out_other_services(models: Path) -> None:
-    """Remove the service models that no function uses.
-
-    Raises:
-        FileNotFoundError: one that is used is not there, so the lists do not fit any more.
-    """
-    for name in SERVICES:
-        if not (models / name).is_dir():
-            raise FileNotFoundError(f"botocore has no model of {name} in {models}")
-    for model in models.iterdir():
-        if model.is_dir() and model.name not in SERVICES:
-            shutil.rmtree(model)
 
 
 def compile_all(artifacts: Path) -> None:

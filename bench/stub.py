@@ -1,0 +1,108 @@
+"""Answers recorded calls, in a process of its own: `python -m bench.stub FILE` prints the port it listens on.
+
+The n-th request of an operation gets the n-th answer that it had. GET /again begins anew and returns what was
+asked since the last time, as a JSON list.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import urllib.request
+from collections import Counter, defaultdict
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.exchanges import HOST, key_of, service_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench.exchanges import Recording
+
+ROOT = Path(__file__).parents[1]
+AGAIN = "/again"
+
+
+class Stub:
+    """The running stub, seen from outside."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://{HOST}:{port}"
+
+    def again(self) -> list[str]:
+        """Begin anew; return which operations were asked for, in order."""
+        with urllib.request.urlopen(self.url + AGAIN, timeout=10) as answer:  # noqa: S310 - ours
+            found: list[str] = json.load(answer)
+        return found
+
+
+@contextmanager
+def stub(recording: Recording, folder: Path) -> Iterator[Stub]:
+    """Answer what was recorded until the block ends."""
+    answers = folder / "answers.json"
+    answers.write_text(json.dumps(recording.answers()), encoding="utf-8")
+    command = [sys.executable, "-m", "bench.stub", str(answers)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        assert process.stdout is not None  # noqa: S101 - it is a pipe
+        try:
+            yield Stub(int(process.stdout.readline()))
+        finally:
+            process.terminate()
+
+
+def serve(answers: list[dict[str, Any]]) -> None:
+    """Answer for ever."""
+    by_key: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for answer in answers:
+        by_key[answer["key"]].append(answer)
+    asked: list[str] = []
+    counts: Counter[str] = Counter()
+
+    class Answers(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        wbufsize = -1  # one packet an answer: the second would wait for the client's acknowledgement
+
+        def _answer(self) -> None:
+            if self.path == AGAIN:
+                content = json.dumps(asked).encode()
+                asked.clear()
+                counts.clear()
+                self._send(200, "application/json", content)
+                return
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+            key = key_of(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body)
+            known = by_key.get(key)
+            service = service_of(self.headers["Authorization"])
+            asked.append(f"{service} {key}")
+            if not known:
+                self._send(500, "text/plain", f"never recorded: {key}".encode())
+                return
+            answer = known[min(counts[key], len(known) - 1)]
+            counts[key] += 1
+            self._send(answer["status"], answer["content_type"], answer["answer"].encode())
+
+        do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815 - http.server's names
+
+        def _send(self, status: int, content_type: str, content: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+            self.wfile.flush()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer((HOST, 0), Answers) as server:
+        server.daemon_threads = True
+        print(server.server_port, flush=True)
+        server.serve_forever()
+
+
+if __name__ == "__main__":
+    serve(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))

@@ -1,0 +1,89 @@
+"""Which services of a large cluster are worth a look.
+
+A look costs some calls a service, and a thousand services of a cold function more calls than ECS answers
+before the time-out (ECS API reference, "Request throttling": 20 a second of ListTasks and DescribeTasks).
+What their tasks run is read at two calls for a hundred tasks, and what the tags name at one for a hundred
+tags. That is enough to know of most services that `plan_deployment` would leave them. Where it is not, a
+service gets its look.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pushlive import ecr, ecs
+from pushlive.outcome_plan import TOLD_WITHIN
+from pushlive.redeploy_plan import ON_PUSH, is_live
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from pushlive.events import Push
+    from pushlive.redeploy_plan import Image
+    from pushlive.redeploy_state import LiveServices
+
+SMALL = 10
+"""So many services are looked at without a survey: what it saves, it costs."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The tasks of a cluster, by their services' names."""
+
+    tasks: Mapping[str, Sequence[ecs.Task]]
+    registry: str
+
+    def references(self, service: ecs.Service) -> frozenset[str]:
+        """Return the images of the service's task definition that are tags of the registry.
+
+        Empty where no task of this revision tells them. ECS may add containers of its own to a task, and
+        where it put the digest that it resolved in a tag's place, the task does not tell the tag.
+        """
+        for task in self.tasks.get(service.service_name, ()):
+            if task.task_definition_arn == service.task_definition_arn:
+                if any("@" in image for image in task.images.values()):
+                    return frozenset()
+                return frozenset(image for image in task.images.values() if ecr.tagged(image, self.registry))
+        return frozenset()
+
+    def may_use(self, service: ecs.Service, repository: str, tag: str) -> bool:
+        """Return whether the service's task definition names this tag, or may name it."""
+        references = self.references(service)
+        return not references or any(
+            ecr.tagged(reference, self.registry) == (repository, tag) for reference in references
+        )
+
+    def is_settled(self, service: ecs.Service, images: Mapping[str, Image], now: datetime) -> bool:
+        """Return whether there is surely nothing to deploy, and nothing to tell, of a service."""
+        references = self.references(service)
+        if service.completed_at is None or now < service.completed_at + TOLD_WITHIN:
+            return False
+        if not service.desired_count or not references <= images.keys():
+            return False
+        running = [
+            {task.images[name]: digest for name, digest in task.digests.items() if name in task.images}
+            for task in self.tasks.get(service.service_name, ())
+            if task.deployment_id == service.newest_deployment_id and task.last_status == "RUNNING"
+        ]
+        return is_live([images[reference] for reference in references], running)
+
+
+def worth_a_look(
+    live: LiveServices, services: Sequence[ecs.Service], push: Push | None, now: datetime
+) -> list[ecs.Service]:
+    """Return the services without those of which a survey knows that they are to be left."""
+    asking = [service for service in services if service.tags.get(ecs.REDEPLOY_TAG) == ON_PUSH]
+    if len(asking) <= SMALL:
+        return list(services)
+    registry = live.settings.registry
+    survey = Survey(ecs.tasks_of_services(live.ecs_client, live.settings.cluster_arn), registry)
+    if push:
+        left = [each for each in asking if not survey.may_use(each, push.repository, push.tag)]
+    else:
+        named = {reference for each in asking for reference in survey.references(each)}
+        images = ecr.images(live.ecr_client, named, registry)
+        left = [each for each in asking if survey.is_settled(each, images, now)]
+    names = {each.service_name for each in left}
+    return [each for each in services if each.service_name not in names]
