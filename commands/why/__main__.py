@@ -89,7 +89,7 @@ def _in_a_line(error: Exception) -> str:
         return "There are no AWS credentials: `aws configure`, `aws sso login`, or set AWS_PROFILE"
     if isinstance(error, exceptions.NoRegionError):
         return "No region is set: give --region, or set AWS_REGION"
-    if isinstance(error, exceptions.HTTPClientError):
+    if isinstance(error, exceptions.ConnectionError | exceptions.HTTPClientError):
         return f"AWS is not reached: {error} (is AWS_ENDPOINT_URL right, does the lab run?)"
     if isinstance(error, ClientError) and "AccessDenied" in error.response["Error"]["Code"]:
         return f"You may not look at this: {error}"

@@ -141,17 +141,22 @@ def _failed(state: ServiceState, failed: ServiceDeployment, now: datetime) -> Fi
         "image-failed",
         f"the tag {names}, which failed at {moment(failed.finished_at or failed.created_at, now)}{why}; "
         f"{_runs(state, now)}",
-        f"push an image that works. {_stopped(state)}".strip(),
+        f"push an image that works; {_why_tasks_stop(state)}",
     )
 
 
-def _stopped(state: ServiceState) -> str:
-    """Why the last task stopped, and what helps against it."""
-    if not state.stopped_reason:
-        return ""
-    cure = next((cure for words, cure in CURES.items() if words in state.stopped_reason), "")
-    told = f"Its last task stopped: {state.stopped_reason}"
-    return f"{told}; {cure}" if cure else told
+def _why_tasks_stop(state: ServiceState) -> str:
+    """What ECS and the program itself say, and what helps against it."""
+    told = f"its last task stopped: {state.stopped_reason}" if state.stopped_reason else ""
+    told = told or (f"ECS says: {state.last_event}" if state.last_event else "ECS says nothing")
+    if cure := next((cure for words, cure in CURES.items() if words in state.stopped_reason), ""):
+        return f"{told}; {cure}"
+    groups = [
+        container["logConfiguration"].get("options", {}).get("awslogs-group")
+        for container in state.definition.get("containerDefinitions", [])
+        if "logConfiguration" in container
+    ]
+    return f"{told}; what it said: aws logs tail {groups[0]} --since 1h" if groups and groups[0] else told
 
 
 def _due(state: ServiceState, *, dry_run: bool, now: datetime) -> Finding:
@@ -172,7 +177,7 @@ def _due(state: ServiceState, *, dry_run: bool, now: datetime) -> Finding:
 def _of_newest_deployment(state: ServiceState, now: datetime) -> Iterator[Finding]:
     newest = state.deployments[0] if state.deployments else None
     since = moment(newest.created_at, now) if newest else ""
-    why = _stopped(state) or f"ECS says: {state.last_event}"
+    why = _why_tasks_stop(state)
     if newest and newest.status in ROLLING_BACK:
         what = f"a rollback is in progress in deployment {newest.name} of {since}"
         yield note("rolling-back", f"{what}: a push is deployed when it is over")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rich.box import ROUNDED
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 MARKS = {Level.PROBLEM: ("✗", "bold red"), Level.UNSEEN: ("?", "bold yellow"), Level.NOTE: ("·", "cyan")}
 DECISIONS_SHOWN = 5
+IDLE = ("leave", "keep")
 GOOD = ("COMPLETED", "SUCCESSFUL")
 
 
@@ -39,7 +41,8 @@ def page(report: Report) -> Group:
             )
         )
     worst_first = sorted(report.services, key=lambda each: -_problems(each))
-    return Group(*parts, *(_panel(each, report.at) for each in worst_first))
+    registry = f"{report.stack.settings.registry}/"
+    return Group(*parts, *(_panel(each, registry, report.at) for each in worst_first))
 
 
 def _headline(report: Report) -> Text:
@@ -68,12 +71,12 @@ def _problems(report: ServiceReport) -> int:
     return sum(finding.level is Level.PROBLEM for finding in report.findings)
 
 
-def _panel(report: ServiceReport, now: datetime) -> Panel:
+def _panel(report: ServiceReport, registry: str, now: datetime) -> Panel:
     state = report.state
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in _rows(state, now):
+    for name, value in _rows(_without(registry, state), now):
         table.add_row(name, value)
     found = list(_findings(report.findings)) or [Text("nothing is wrong", "green")]
     return Panel(
@@ -82,6 +85,16 @@ def _panel(report: ServiceReport, now: datetime) -> Panel:
         title_align="left",
         border_style="red" if _problems(report) else "green",
         box=ROUNDED,
+    )
+
+
+def _without(registry: str, state: ServiceState) -> ServiceState:
+    """Return the state, with reasons that name images without their registry, so that they fit in a line."""
+    decision = state.deployment_decision
+    return replace(
+        state,
+        deployment_decision=decision and replace(decision, reason=decision.reason.replace(registry, "")),
+        decisions=tuple(replace(each, reason=each.reason.replace(registry, "")) for each in state.decisions),
     )
 
 
@@ -108,7 +121,7 @@ def _rows(state: ServiceState, now: datetime) -> Iterator[tuple[str, RenderableT
     if state.record_decision:
         yield "", _would("UpdateRecord", state.record_decision.action.value, state.record_decision.reason)
     if state.decisions:
-        yield "log", _log(state.decisions[:DECISIONS_SHOWN], now)
+        yield "log", _log(_telling(state.decisions), now)
 
 
 def _deployment(state: ServiceState, now: datetime) -> Text:
@@ -153,6 +166,13 @@ def _record(state: ServiceState) -> Text:
     else:
         text.append(f" · TTL {record.ttl_seconds} · owner: {record.owner or 'nobody says'}", "yellow")
     return text
+
+
+def _telling(decisions: Sequence[LoggedDecision]) -> list[LoggedDecision]:
+    """Return each function's last word, and before it what the functions did."""
+    last = {each.function: each for each in reversed(decisions)}
+    told = [each for each in decisions if each.action not in IDLE or each in last.values()]
+    return told[:DECISIONS_SHOWN]
 
 
 def _log(decisions: Sequence[LoggedDecision], now: datetime) -> Table:

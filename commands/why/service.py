@@ -140,7 +140,8 @@ def read_service(
         stopped_reason=_stopped_reason(client, cluster, found.service_name),
         port=ecs.task_definition(client, found.task_definition_arn).port,
         deployment_decision=None if wrong_settings else redeploy_plan.plan_deployment(as_tagged, None, now),
-        if_not_paused=redeploy_plan.plan_deployment(live, None, now),
+        # A moment later: a push that has just come has no event under way any more.
+        if_not_paused=redeploy_plan.plan_deployment(live, None, now + redeploy_plan.EVENT_UNDER_WAY),
         wrong_settings=wrong_settings,
         decisions=decisions,
         described=described,

@@ -116,7 +116,10 @@ def _functions(
                 f"The function {function} of stack {stack!r} ({status}) is gone: "
                 "deploy it again (`sam deploy`)"
             ) from error
+        dry_run = env.get("DRY_RUN") == "true"
         env |= found.get("Environment", {}).get("Variables", {})
+        if dry_run:  # one of them is enough to wait in vain
+            env["DRY_RUN"] = "true"
         # Without a log group of its own a function has this one (Lambda guide, "Configuring log groups").
         own = f"/aws/lambda/{found['FunctionName']}"
         log_groups[function] = found.get("LoggingConfig", {}).get("LogGroup", own)
