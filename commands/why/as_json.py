@@ -71,7 +71,7 @@ def _service(report: ServiceReport) -> Json:
                 "since": _time(each.since),
                 "digests": list(each.digests),
                 "public_ip": each.public_ip,
-                "answers": each.answers,
+                "answers": each.answers if state.port else None,
             }
             for each in state.tasks
         ],

@@ -108,7 +108,7 @@ def _rows(state: ServiceState, now: datetime) -> Iterator[tuple[str, RenderableT
     yield "deployment", _deployment(state, now)
     yield "tasks", Text(f"{state.running_count} of {state.desired_count} run")
     for task in state.tasks:
-        yield "", _task(task, now)
+        yield "", _task(task, state.port, now)
     if state.record is not None:
         yield "record", _record(state)
     if state.deployment_decision:
@@ -138,14 +138,21 @@ def _deployment(state: ServiceState, now: datetime) -> Text:
     return text
 
 
-def _task(task: RunningTask, now: datetime) -> Text:
-    answers = ("answers", "green") if task.answers else ("does not answer", "red")
+def _answers(*, yes: bool, port: int | None) -> tuple[str, str]:
+    """Return the words, none where there is no port to ask."""
+    if port is None:
+        return "", ""
+    return (" answers", "green") if yes else (" does not answer", "red")
+
+
+def _task(task: RunningTask, port: int | None, now: datetime) -> Text:
+    answers = _answers(yes=task.answers, port=port) if task.public_ip else ("", "")
     digests = ", ".join(short(digest) for digest in task.digests) or "no image yet"
     since = f" since {moment(task.since, now)}" if task.since else ""
     health = "" if task.health_status == "UNKNOWN" else f" {task.health_status}"
     older = "" if task.is_newest else ", of an older deployment"
     return Text.assemble(
-        f"{task.public_ip or 'no public address'} ",
+        task.public_ip or "no public address",
         answers,
         f" · {task.last_status}{health}{since} · {digests}{older}",
     )
@@ -157,7 +164,7 @@ def _record(state: ServiceState) -> Text:
         return Text(f"{state.host_name} has no record")
     text = Text(f"{state.host_name} → ")
     for number, address in enumerate(sorted(record.addresses)):
-        answers = (" answers", "green") if address in state.answering else (" does not answer", "red")
+        answers = _answers(yes=address in state.answering, port=state.port)
         text.append_text(Text.assemble(", " if number else "", address, answers))
     if record.foreign_kind:
         text.append(record.foreign_kind)

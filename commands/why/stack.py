@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import boto3
 
 FUNCTIONS = ("RedeployService", "UpdateRecord")
-CONFIG = Config(retries={"mode": "standard", "max_attempts": 4}, connect_timeout=5, read_timeout=20)
+CONFIG = Config(retries={"mode": "standard"}, connect_timeout=5, read_timeout=20)
 
 
 class CannotLookError(Exception):

@@ -519,8 +519,7 @@ def test_a_function_that_fails(live: WhyStack) -> None:
 
 
 def test_it_only_reads(live: WhyStack) -> None:
-    """Of all that this module asked."""
-    live.called.clear()
+    """In all the conditions of this module, if it is run as a whole."""
     live.why()
     assert len(live.called) > 20, "all of it was recorded"
     assert not [name for name in live.called if not name.startswith(READ)]
