@@ -27,15 +27,18 @@ class WhyStack(DeployedStack):
     def __init__(self, lab: Lab, build_folder: Path) -> None:
         super().__init__(lab, build_folder)
         self.called: set[str] = set()
-        """Each operation of AWS that was called to find out why."""
+        """Each operation of AWS that was called to find out why, as IAM names it: `ecs:ListTasks`."""
         session = boto3.Session(
             aws_access_key_id=ministack.CREDENTIALS["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=ministack.CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
             region_name=ministack.REGION,
         )
-        session.events.register("before-call", lambda model, **_: self.called.add(model.name))
+        session.events.register("before-call", self._note)
         os.environ["AWS_ENDPOINT_URL"] = lab.endpoint  # the lab's end removes it
         self.account = Account(session)
+
+    def _note(self, model: Any, **_: object) -> None:
+        self.called.add(f"{model.service_model.signing_name}:{model.name}")
 
     # ask
 

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 PROCESSORS = {"X86_64": "amd64", "ARM64": "arm64"}
 """Task definition's `cpuArchitecture` to the platform's `architecture` (OCI image-spec, "image-index")."""
+MEDIA_TYPES = (
+    *ecr.INDEX_MEDIA_TYPES,
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
 LARGEST_CONFIG_BYTES = 4 * 1024 * 1024
 DOWNLOAD_SECONDS = 10.0
 
@@ -106,9 +111,9 @@ def built_findings(reference: str, built: Built, wanted: str, port: int | None) 
 
 def read_built(account: Account, repository: str, tag: str) -> Built | None:
     """Return for what the tag's image was built; None if there is no such image."""
-    images = account.client("ecr").batch_get_image(repositoryName=repository, imageIds=[{"imageTag": tag}])[
-        "images"
-    ]
+    images = account.client("ecr").batch_get_image(
+        repositoryName=repository, imageIds=[{"imageTag": tag}], acceptedMediaTypes=list(MEDIA_TYPES)
+    )["images"]
     if not images:
         return None
     manifest = json.loads(images[0]["imageManifest"])
@@ -127,10 +132,18 @@ def built_of(config: Mapping[str, Any]) -> Built:
 
 
 def _config(account: Account, repository: str, descriptor: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
-    """Return an image's config. ECR gives it as it gives a layer (API reference, GetDownloadUrlForLayer)."""
-    url = account.client("ecr").get_download_url_for_layer(
-        repositoryName=repository, layerDigest=descriptor["digest"]
-    )["downloadUrl"]
+    """Return an image's config; empty if ECR does not give it.
+
+    It gives it as it gives a layer (API reference, GetDownloadUrlForLayer). That it does is not documented;
+    people rely on it (containers-roadmap 178).
+    """
+    client = account.client("ecr")
+    try:
+        url = client.get_download_url_for_layer(repositoryName=repository, layerDigest=descriptor["digest"])[
+            "downloadUrl"
+        ]
+    except (client.exceptions.LayersNotFoundException, client.exceptions.LayerInaccessibleException):
+        return {}
     with urllib3.PoolManager(timeout=DOWNLOAD_SECONDS, retries=False) as pool:
         answer = pool.request("GET", url, preload_content=False)
         content = answer.read(LARGEST_CONFIG_BYTES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -76,7 +77,7 @@ def _panel(report: ServiceReport, registry: str, now: datetime) -> Panel:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in _rows(_without(registry, state), now):
+    for name, value in _rows(_brief(registry, state), now):
         table.add_row(name, value)
     found = list(_findings(report.findings)) or [Text("nothing is wrong", "green")]
     return Panel(
@@ -88,13 +89,17 @@ def _panel(report: ServiceReport, registry: str, now: datetime) -> Panel:
     )
 
 
-def _without(registry: str, state: ServiceState) -> ServiceState:
-    """Return the state, with reasons that name images without their registry, so that they fit in a line."""
+def _brief(registry: str, state: ServiceState) -> ServiceState:
+    """Return the state, with reasons that fit in a line: images without their registry, short digests."""
     decision = state.deployment_decision
+
+    def brief(reason: str) -> str:
+        return re.sub("sha256:[0-9a-f]{64}", lambda digest: short(digest[0]), reason.replace(registry, ""))
+
     return replace(
         state,
-        deployment_decision=decision and replace(decision, reason=decision.reason.replace(registry, "")),
-        decisions=tuple(replace(each, reason=each.reason.replace(registry, "")) for each in state.decisions),
+        deployment_decision=decision and replace(decision, reason=brief(decision.reason)),
+        decisions=tuple(replace(each, reason=brief(each.reason)) for each in state.decisions),
     )
 
 
