@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
+from rich.console import Console
 
+from commands.why.page import page
 from commands.why.report import look
 from commands.why.stack import Account
 from lab import ministack, sam
@@ -15,12 +18,15 @@ from lab.watch import until
 from tests.deployed_stack import DeployedStack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from commands.why.finding import Finding
     from commands.why.report import Report
     from lab.lab import Lab
+
+
+T = TypeVar("T")
 
 
 class WhyStack(DeployedStack):
@@ -55,10 +61,19 @@ class WhyStack(DeployedStack):
 
     def finding(self, kind: str) -> Finding:
         """The finding, once it is there."""
-        return until(lambda: self.found(kind), f"the finding {kind}")
+        return self._until(lambda: self.found(kind), f"the finding {kind}")
 
     def is_cured(self, kind: str) -> bool:
-        return until(lambda: self.found(kind) is None, f"the end of {kind}")
+        return self._until(lambda: self.found(kind) is None, f"the end of {kind}")
+
+    def _until(self, look: Callable[[], T | None], what: str) -> T:
+        """The first answer that is not None; an error shows the page of that moment."""
+        try:
+            return until(look, what)
+        except TimeoutError as error:
+            console = Console(width=100, file=io.StringIO())
+            console.print(page(self.why()))
+            raise TimeoutError(f"{error}\n{console.file.getvalue()}") from error  # type: ignore[attr-defined]
 
     # what the stack is made of
 

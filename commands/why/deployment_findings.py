@@ -141,29 +141,34 @@ def _failed(state: ServiceState, failed: ServiceDeployment, now: datetime) -> Fi
         "image-failed",
         f"the tag {names}, which failed at {moment(failed.finished_at or failed.created_at, now)}{why}; "
         f"{_runs(state, now)}",
-        f"push an image that works; {_why_tasks_stop(state)}",
+        "; ".join(filter(None, ["push an image that works", _why_tasks_stop(state)])),
     )
 
 
 def _why_tasks_stop(state: ServiceState) -> str:
     """What ECS and the program itself say, and what helps against it."""
-    told = f"its last task stopped: {state.stopped_reason}" if state.stopped_reason else ""
-    told = told or (f"ECS says: {state.last_event}" if state.last_event else "ECS says nothing")
-    if cure := next((cure for words, cure in CURES.items() if words in state.stopped_reason), ""):
-        return f"{told}; {cure}"
+    told = []
+    if state.stopped_reason:
+        told.append(f"its last task stopped: {state.stopped_reason}")
+    elif state.running_count < state.desired_count and state.last_event:
+        told.append(f"ECS says: {state.last_event}")
     groups = [
         container["logConfiguration"].get("options", {}).get("awslogs-group")
         for container in state.definition.get("containerDefinitions", [])
         if "logConfiguration" in container
     ]
-    return f"{told}; what it said: aws logs tail {groups[0]} --since 1h" if groups and groups[0] else told
+    if cure := next((cure for words, cure in CURES.items() if words in state.stopped_reason), ""):
+        told.append(cure)
+    elif groups and groups[0]:
+        told.append(f"what it said: aws logs tail {groups[0]} --since 1h")
+    return "; ".join(told)
 
 
 def _due(state: ServiceState, *, dry_run: bool, now: datetime) -> Finding:
     what = f"{_waiting(state, now)} to be deployed; {_runs(state, now)}"
     if dry_run:
         return problem(
-            "dry-run", f"{what}; the functions only decide and log (DRY_RUN)", "sam deploy with DryRun=false"
+            "dry-run", f"{what}; the functions change nothing (DRY_RUN)", "sam deploy with DryRun=false"
         )
     pushed = [image.pushed_at for image in state.images if image.pushed_at]
     if pushed and now - max(pushed) < REPAIRED_WITHIN:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from commands.why.finding import Level, short
+from commands.why.zone_findings import name_servers
 from lab import sam
 from lab.lab import Lab
 from lab.load.images import broken_image
@@ -159,6 +160,17 @@ def no_log_group(stack: WhyStack) -> Iterator[None]:
 
 
 @contextmanager
+def no_log_group_of_a_function(stack: WhyStack) -> Iterator[None]:
+    logs, group = stack.lab.client("logs"), stack.resource("UpdateRecordLogs")
+    with stack.deaf():
+        logs.delete_log_group(logGroupName=group)
+        try:
+            yield
+        finally:
+            logs.create_log_group(logGroupName=group)
+
+
+@contextmanager
 def immutable_tags(stack: WhyStack) -> Iterator[None]:
     ecr, name = stack.lab.client("ecr"), stack.resource("Repository")
     ecr.put_image_tag_mutability(repositoryName=name, imageTagMutability="IMMUTABLE")
@@ -237,6 +249,9 @@ ADMIT = "authorize-security-group-ingress --group-id sg-"
         pytest.param(
             "no-log-group", no_log_group, "create-log-group --log-group-name /", id="log-group-deleted"
         ),
+        pytest.param(
+            "no-log-group", no_log_group_of_a_function, "UpdateRecordLogs", id="log-group-of-function-deleted"
+        ),
         pytest.param("immutable-tags", immutable_tags, "--image-tag-mutability MUTABLE", id="immutable-tags"),
         pytest.param("rule-missing", rule_gone, "put the rule back", id="rule-deleted"),
         pytest.param("rule-disabled", rule_disabled, "aws events enable-rule --name ", id="rule-disabled"),
@@ -286,6 +301,11 @@ def test_condition_is_named_with_its_cure(live: WhyStack, kind: str, condition: 
     with condition(live):
         assert cure in live.finding(kind).cure
     assert live.is_cured(kind)
+
+
+def test_a_name_server_that_refuses_is_no_wrong_delegation(live: WhyStack) -> None:
+    with pytest.raises(OSError, match=r"refuses to answer for example\.net: REFUSED"):
+        name_servers("example.net", live.dns_server)
 
 
 # a service that a person made
@@ -349,6 +369,9 @@ def test_condition_is_named_with_its_cure(live: WhyStack, kind: str, condition: 
             id="network-mode",
         ),
         pytest.param("name-shared", {"tags": {"hostname": HOST_NAME}}, "of its own", id="name-shared"),
+        pytest.param(
+            "port-closed-to-probe", {"network": {"securityGroups": []}}, "ProbePort=false", id="default-group"
+        ),
     ],
 )  # fmt: skip
 def test_mistake_of_another_service_is_named(
@@ -478,7 +501,7 @@ def test_a_task_that_listens_elsewhere(live: WhyStack) -> None:
     listens = {"environment": [{"name": "PORT", "value": "9999"}]}
     with live.own_service(listens, {"hostname": "own.example.com"}, desired_count=1):
         until(lambda: own(live)["runningCount"] == 1, "the task")
-        found = until(lambda: live.found("no-answer"), "a task that does not answer")
+        found = live.finding("no-answer")
         assert "there is no record own.example.com, because no task answers on port 8080" in found.what
         assert live.found("port-differs")
 

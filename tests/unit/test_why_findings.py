@@ -88,7 +88,7 @@ def said(action: str, reason: str) -> tuple[LoggedDecision, ...]:
             "image-failed",
             "the tag hello:latest names sha256:bbbbbbbbbbbb, which failed at 10:02:00 UTC "
             "(The circuit breaker tripped); sha256:aaaaaaaaaaaa runs since 09:40:00 UTC",
-            "push an image that works; ECS says nothing",
+            "push an image that works",
             id="image-failed",
         ),
         pytest.param(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from commands.why import zone_findings
 from commands.why.definition_findings import (
     circuit_breaker_findings,
     log_findings,
@@ -24,6 +25,7 @@ from commands.why.image_findings import (
 from commands.why.network_findings import (
     Ingress,
     Subnet,
+    _default_target,
     ingress_findings,
     public_ip_findings,
     route_findings,
@@ -32,6 +34,7 @@ from commands.why.zone_findings import delegation_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from commands.why.finding import Finding
 
@@ -255,6 +258,40 @@ def test_what_is_right_is_not_mentioned(found: Iterable[Finding]) -> None:
 def test_image_by_digest_is_told_as_such() -> None:
     [one] = reference_findings({f"{REGISTRY}/hello@sha256:0": None}, REGISTRY)
     assert "by digest, which no push changes" in one.what
+
+
+@pytest.mark.parametrize(
+    ("routes", "target"),
+    [
+        pytest.param([{"DestinationCidrBlock": "10.0.0.0/16", "GatewayId": "local"}], None, id="local-only"),
+        pytest.param([{"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1"}], "igw-1", id="default"),
+        pytest.param(
+            [{"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1", "State": "blackhole"}],
+            None,
+            id="leads-nowhere",
+        ),
+    ],
+)
+def test_default_route_is_read(routes: Any, target: str | None) -> None:
+    assert _default_target(routes) == target
+
+
+@pytest.mark.parametrize(
+    ("text", "server"),
+    [
+        pytest.param("# mine\nnameserver 192.0.2.1\nnameserver 192.0.2.2\n", "192.0.2.1", id="first"),
+        pytest.param("nameserver\nnameserver fe80::1\nnameserver 192.0.2.2\n", "192.0.2.2", id="no-ipv6"),
+    ],
+)
+def test_name_server_of_this_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, server: str
+) -> None:
+    monkeypatch.setattr(zone_findings, "RESOLV_CONF", tmp_path / "resolv.conf")
+    zone_findings.RESOLV_CONF.write_text(text)
+    assert zone_findings.this_machines() == server
+    zone_findings.RESOLV_CONF.write_text("search example.com\n")
+    with pytest.raises(OSError, match="names no name server: give one with --dns-server"):
+        zone_findings.this_machines()
 
 
 @pytest.mark.parametrize(
