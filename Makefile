@@ -8,7 +8,7 @@ INSTALL = -m pip install --disable-pip-version-check --no-compile --no-deps --re
 COMPILE = bin/python -m compileall -q -j 0 lib >/dev/null || true
 DOTS = awk '/^(Collecting|Processing)/ {printf "."; fflush()} END {print " done"}'
 
-.PHONY: help demo load lab test e2e simulate mutants check lock clean
+.PHONY: help demo load lab test why e2e simulate mutants check lock clean
 
 help: ## show this
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -24,6 +24,9 @@ lab: .venv/installed ## AWS on this machine, until Ctrl-C, for your own sam and 
 
 test: .venv/installed .venv-sam/installed .venv-aws/installed .venv-runtime/installed .venv-checkov/installed ## all tests
 	.venv/bin/python -m pytest
+
+why: .venv/installed ## why did it (not) deploy? What is wrong, with its cure: STACK=pushlive
+	@PYTHONPATH=layers/pushlive:. .venv/bin/python -m commands.why $(STACK) || [ $$? -eq 1 ]
 
 e2e: .venv/installed .venv-sam/installed .venv-aws/installed ## the same with Docker, the AWS CLI and sam local invoke
 	.venv/bin/python -m pytest tests/e2e -o log_cli=true --log-cli-level=INFO --log-cli-format='%(message)s' -o timeout=900

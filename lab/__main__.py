@@ -68,6 +68,7 @@ def main() -> int:
                 for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": lab.endpoint}.items():
                     console.print(f"export {name}={value}", highlight=False)
                 host, port = lab.dns
+                console.print(f"export PUSHLIVE_DNS_SERVER={host}:{port}", highlight=False)
                 console.print(f"# names: dig -p {port} @{host} NAME · Ctrl-C ends it", highlight=False)
                 threading.Event().wait()
     except KeyboardInterrupt:

@@ -6,6 +6,7 @@
 - a request that changes record sets is told to those who propagate them;
 - DescribeImages of a tag that is not there is an error, as ECR's is, and so is a PutImage whose manifest does
   not have the digest that it names;
+- GetDownloadUrlForLayer names this registry;
 - DeleteStack answers when the stack is gone: SAM CLI looks at once, and then only after 30 seconds.
 """
 
@@ -160,6 +161,12 @@ class Edge:
                     "message": "The image with imageId does not exist",
                 }
                 status, content = 400, json.dumps(missing).encode()
+            await _answer(send, status, b"application/x-amz-json-1.1", content)
+            return
+        if operation == "GetDownloadUrlForLayer":
+            status, _, content = await self._relay(scope, body, None)
+            here = b'"http://' + dict(scope["headers"])[b"host"] + b"/v2/"
+            content = re.sub(rb'"https://[^/"]+/v2/', here, content)
             await _answer(send, status, b"application/x-amz-json-1.1", content)
             return
         status, _, content = await self._relay(scope, body, send)

@@ -349,7 +349,7 @@ MUTANTS = (
     Mutant(
         "ignore failed digests",
         "watchtower #1134: the broken image comes back",
-        lambda: [(redeploy_plan, "_failure_of_these_images", _nothing)],
+        lambda: [(redeploy_plan, "failure_of_these_images", _nothing)],
         story=(GOOD_PUSH, BROKEN_PUSH, Step("push_same", ("app:latest",), 310), BROKEN_AGAIN),
     ),
     Mutant(

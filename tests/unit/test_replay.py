@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from events.replay import LOOKING_SECONDS, Letter, UnreadableLetterError, read_letter, replay
+from commands.replay import LOOKING_SECONDS, Letter, UnreadableLetterError, read_letter, replay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -178,7 +178,7 @@ def plan_deployment(service: Service, pushed: Image | None, now: datetime) -> De
             Action.START, "pushed while the service was held at 0", desired_count=service.start_count
         )
     newest = service.deployments[0] if service.deployments else None
-    if failure := _failure_of_these_images(service):
+    if failure := failure_of_these_images(service):
         return _leave(
             f"this image failed at {failure.finished_at or failure.created_at:%Y-%m-%d %H:%M:%S} UTC "
             f"in deployment {failure.name}; push a new one"
@@ -233,7 +233,7 @@ def _with_push_time(service: Service, pushed: Image | None) -> list[Image]:
     ]
 
 
-def _failure_of_these_images(service: Service) -> ServiceDeployment | None:
+def failure_of_these_images(service: Service) -> ServiceDeployment | None:
     """Return the deployment of what the tags name now, if that failed the last time it was tried."""
     for deployment in service.deployments:
         if deployment.digests and all(

@@ -1,6 +1,6 @@
 """Lists the events that a stack's functions failed on, with the reasons; with --replay sends them again.
 
-    python3 events/replay.py QUEUE_URL [--replay] [--region REGION]
+    python3 commands/replay.py QUEUE_URL [--replay] [--region REGION]
 
 QUEUE_URL is the stack's output `Step6Replay`. Needs boto3 and the credentials of a person who may read the
 queue and invoke the functions. An event is removed from the queue only when Lambda has accepted it; one

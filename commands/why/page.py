@@ -1,0 +1,203 @@
+"""The answer on a terminal: what is wrong first, then a panel for each service."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rich.box import ROUNDED
+from rich.console import Group
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from commands.why.finding import Finding, Level, moment, short
+from pushlive.record_plan import owner_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from rich.console import RenderableType
+
+    from commands.why.decisions import LoggedDecision
+    from commands.why.report import Report, ServiceReport
+    from commands.why.service import RunningTask, ServiceState
+
+MARKS = {Level.PROBLEM: ("✗", "bold red"), Level.UNSEEN: ("?", "bold yellow"), Level.NOTE: ("·", "cyan")}
+DECISIONS_SHOWN = 5
+IDLE = ("leave", "keep")
+GOOD = ("COMPLETED", "SUCCESSFUL")
+
+
+def page(report: Report) -> Group:
+    """Return the whole page."""
+    parts: list[RenderableType] = [_headline(report), *_findings(report.findings)]
+    if not report.services:
+        parts.append(
+            Text(
+                "No service of the cluster carries a tag of pushlive: tag one with pushlive:redeploy=on-push"
+            )
+        )
+    worst_first = sorted(report.services, key=lambda each: -_problems(each))
+    registry = f"{report.stack.settings.registry}/"
+    return Group(*parts, *(_panel(each, registry, report.at) for each in worst_first))
+
+
+def _headline(report: Report) -> Text:
+    wrong = report.count(Level.PROBLEM)
+    told = "nothing is wrong" if not wrong else f"{wrong} thing{'s are' if wrong > 1 else ' is'} wrong"
+    if unseen := report.count(Level.UNSEEN):
+        told += f", {unseen} could not be looked at"
+    where = f" · stack {report.stack.name} · {report.region} · {report.at:%Y-%m-%d %H:%M:%S} UTC"
+    return Text.assemble((told, "bold red" if wrong else "bold green"), (where, "dim"))
+
+
+def _findings(findings: tuple[Finding, ...]) -> Iterator[RenderableType]:
+    for finding in findings:
+        mark, style = MARKS[finding.level]
+        grid = Table.grid(padding=(0, 1))
+        grid.add_column(width=1)
+        grid.add_column(overflow="fold")
+        grid.add_row(Text(mark, style), Text(finding.what, "bold" if finding.level is Level.PROBLEM else ""))
+        if finding.cure:
+            style = "green" if finding.level is Level.PROBLEM else "dim"
+            grid.add_row("", Text(f"→ {finding.cure}", style))
+        yield grid
+
+
+def _problems(report: ServiceReport) -> int:
+    return sum(finding.level is Level.PROBLEM for finding in report.findings)
+
+
+def _panel(report: ServiceReport, registry: str, now: datetime) -> Panel:
+    state = report.state
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in _rows(_brief(registry, state), now):
+        table.add_row(name, value)
+    found = list(_findings(report.findings)) or [Text("nothing is wrong", "green")]
+    return Panel(
+        Group(*found, Padding(table, (1, 0, 0, 0))),
+        title=Text(f"service {state.service_name}", "bold"),
+        title_align="left",
+        border_style="red" if _problems(report) else "green",
+        box=ROUNDED,
+    )
+
+
+def _brief(registry: str, state: ServiceState) -> ServiceState:
+    """Return the state, with reasons that fit in a line: images without their registry, short digests."""
+    decision = state.deployment_decision
+
+    def brief(reason: str) -> str:
+        return re.sub("sha256:[0-9a-f]{64}", lambda digest: short(digest[0]), reason.replace(registry, ""))
+
+    return replace(
+        state,
+        deployment_decision=decision and replace(decision, reason=brief(decision.reason)),
+        decisions=tuple(replace(each, reason=brief(each.reason)) for each in state.decisions),
+    )
+
+
+def _rows(state: ServiceState, now: datetime) -> Iterator[tuple[str, RenderableType]]:
+    if state.host_name and state.port:
+        yield "URL", Text(f"http://{state.host_name}:{state.port}/")
+    yield "tags", Text(" · ".join(f"{tag}={value}" for tag, value in sorted(state.tags.items())))
+    for image in state.images:
+        pushed = f", pushed {moment(image.pushed_at, now)}" if image.pushed_at else ""
+        yield "image", Text(f"{image.reference.rpartition('/')[2]} names {short(image.digest)}{pushed}")
+    yield "deployment", _deployment(state, now)
+    yield "tasks", Text(f"{state.running_count} of {state.desired_count} run")
+    for task in state.tasks:
+        yield "", _task(task, state.port, now)
+    if state.record is not None:
+        yield "record", _record(state)
+    if state.deployment_decision:
+        yield (
+            "now",
+            _would(
+                "RedeployService", state.deployment_decision.action.value, state.deployment_decision.reason
+            ),
+        )
+    if state.record_decision:
+        yield "", _would("UpdateRecord", state.record_decision.action.value, state.record_decision.reason)
+    if state.decisions:
+        yield "log", _log(_telling(state.decisions), now)
+
+
+def _deployment(state: ServiceState, now: datetime) -> Text:
+    if not state.deployments:
+        return Text("none")
+    newest = state.deployments[0]
+    style = "green" if newest.status in GOOD else "red" if newest.failed else "yellow"
+    digests = ", ".join(short(digest) for digest in newest.digests.values()) or "no image"
+    text = Text.assemble((newest.status, style), f" of {digests}, since {moment(newest.created_at, now)}")
+    if newest.finished_at:
+        text.append(f", until {moment(newest.finished_at, now)}")
+    if state.newest_reason:
+        text.append(f"\n{state.newest_reason}", "dim")
+    return text
+
+
+def _answers(*, yes: bool, port: int | None) -> tuple[str, str]:
+    """Return the words, none where there is no port to ask."""
+    if port is None:
+        return "", ""
+    return (" answers", "green") if yes else (" does not answer", "red")
+
+
+def _task(task: RunningTask, port: int | None, now: datetime) -> Text:
+    answers = _answers(yes=task.answers, port=port) if task.public_ip else ("", "")
+    digests = ", ".join(short(digest) for digest in task.digests) or "no image yet"
+    since = f" since {moment(task.since, now)}" if task.since else ""
+    health = "" if task.health_status == "UNKNOWN" else f" {task.health_status}"
+    older = "" if task.is_newest else ", of an older deployment"
+    return Text.assemble(
+        task.public_ip or "no public address",
+        answers,
+        f" · {task.last_status}{health}{since} · {digests}{older}",
+    )
+
+
+def _record(state: ServiceState) -> Text:
+    record = state.record
+    if record is None or not (record.exists or record.owner):
+        return Text(f"{state.host_name} has no record")
+    text = Text(f"{state.host_name} → ")
+    for number, address in enumerate(sorted(record.addresses)):
+        answers = _answers(yes=address in state.answering, port=state.port)
+        text.append_text(Text.assemble(", " if number else "", address, answers))
+    if record.foreign_kind:
+        text.append(record.foreign_kind)
+    elif record.owner == owner_text(state.service_arn):
+        text.append(f" · TTL {record.ttl_seconds} · of this service", "dim")
+    else:
+        text.append(f" · TTL {record.ttl_seconds} · owner: {record.owner or 'nobody says'}", "yellow")
+    return text
+
+
+def _telling(decisions: Sequence[LoggedDecision]) -> list[LoggedDecision]:
+    """Return each function's last word, and before it what the functions did."""
+    last = {each.function: each for each in reversed(decisions)}
+    told = [each for each in decisions if each.action not in IDLE or each in last.values()]
+    return told[:DECISIONS_SHOWN]
+
+
+def _log(decisions: Sequence[LoggedDecision], now: datetime) -> Table:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True, style="dim")
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for said in decisions:
+        times = f" ({said.times} times)" if said.times > 1 else ""
+        at = moment(said.at, now).removesuffix(" UTC")
+        grid.add_row(at, said.function, Text.assemble((said.action, "bold"), f"{times}: {said.reason}"))
+    return grid
+
+
+def _would(function: str, action: str, reason: str) -> Text:
+    return Text.assemble(f"{function} would ", (action, "bold"), f": {reason}")

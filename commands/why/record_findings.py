@@ -1,0 +1,89 @@
+"""What is wrong, or worth knowing, about a service's record, in words. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from commands.why.finding import Finding, note, problem
+from pushlive.record_plan import Action
+from pushlive.redeploy_plan import ROLLING_BACK, UNDER_WAY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from commands.why.service import ServiceState
+    from pushlive.record_plan import Record
+
+
+def record_findings(state: ServiceState, *, has_zone: bool, dry_run: bool) -> list[Finding]:
+    """Return what to say about a service's record."""
+    if not state.host_name:
+        return []
+    if not has_zone:
+        return [
+            problem(
+                "no-zone",
+                f"its tag pushlive:hostname asks for {state.host_name}, but the stack has no hosted zone",
+                "sam deploy with HostedZoneId and HostName",
+            )
+        ]
+    if state.record is None or state.record_decision is None:
+        return []
+    return [*_of_decision(state, state.record, dry_run=dry_run), *_of_answers(state, state.record)]
+
+
+def shared_name(states: Sequence[ServiceState]) -> list[Finding]:
+    """Return a problem for each host name that several services ask for: only one can have it."""
+    wanting: dict[str, list[str]] = {}
+    for state in states:
+        wanting.setdefault(state.host_name, []).append(state.service_name)
+    return [
+        problem(
+            "name-shared",
+            f"{', '.join(names)} ask for the same name {host_name}; the first that got it has it",
+            "give each service a pushlive:hostname of its own",
+        )
+        for host_name, names in wanting.items()
+        if host_name and len(names) > 1
+    ]
+
+
+def _of_decision(state: ServiceState, record: Record, *, dry_run: bool) -> Iterator[Finding]:
+    decision = state.record_decision
+    assert decision is not None  # noqa: S101 - its caller looked
+    changes = bool(state.deployments) and state.deployments[0].status in ROLLING_BACK | UNDER_WAY
+    holds = ", ".join(sorted(record.addresses)) or "nothing"
+    if decision.action is Action.REFUSE:
+        what, _, cure = decision.reason.partition(": choose")
+        yield problem("record-refused", what, f"choose{cure or ' another name, or remove that record'}")
+    elif decision.action is Action.WRITE:
+        right = ", ".join(sorted(decision.addresses))
+        what = f"the record holds {holds}; it should hold {right}: {decision.reason}"
+        if dry_run:
+            what = f"{what}; the functions change nothing (DRY_RUN)"
+            yield problem("dry-run", what, "sam deploy with DryRun=false")
+        elif changes:
+            yield note("record-due", f"{what}; UpdateRecord is at work on it while a deployment is under way")
+        else:
+            yield problem("record-due", what, "are UpdateRecord's rules enabled, and what does its log say?")
+    elif decision.action is Action.DELETE:
+        yield note(
+            "record-due", f"the record holds {holds}, and is deleted at the next run: {decision.reason}"
+        )
+    elif not record.exists and state.running_count and not changes:
+        yield problem(
+            "no-answer",
+            f"there is no record {state.host_name}, because no task answers on port {state.port}",
+            "does the container listen on that port, at 0.0.0.0, and does the security group admit it?",
+        )
+
+
+def _of_answers(state: ServiceState, record: Record) -> Iterator[Finding]:
+    silent = sorted(record.addresses - state.answering)
+    if silent and state.port is not None and state.desired_count:
+        yield problem(
+            "silent-address",
+            f"{', '.join(silent)} of the record {state.host_name} {'do' if len(silent) > 1 else 'does'} not "
+            f"answer from here on port {state.port}",
+            "does the container listen, and does the security group admit you?",
+        )

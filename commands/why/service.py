@@ -1,0 +1,248 @@
+"""What is there of a service, read with the functions' own code, and what the functions would do now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from pushlive import ec2, ecs, probe, redeploy_plan, route53
+from pushlive.config import ConfigError
+from pushlive.record_plan import plan_record
+from pushlive.record_state import LiveTasks, host_name_tag
+from pushlive.redeploy_state import LiveServices
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from commands.why.decisions import LoggedDecision
+    from commands.why.stack import Account
+    from pushlive import record_plan
+    from pushlive.config import Settings
+    from pushlive.record_plan import Record
+    from pushlive.redeploy_plan import Image, ServiceDeployment
+
+TAG_PREFIX = "pushlive:"
+
+
+@dataclass(frozen=True)
+class RunningTask:
+    """A task that is meant to run."""
+
+    task_arn: str
+    last_status: str
+    health_status: str
+    since: datetime | None
+    """When it became RUNNING."""
+    digests: tuple[str, ...]
+    """Of its containers whose image is in this account's registry."""
+    public_ip: str | None
+    answers: bool
+    """It accepts a connection from here on the container port."""
+    is_newest: bool
+    """It belongs to the newest deployment."""
+
+
+@dataclass(frozen=True)
+class ServiceState:
+    """A service as it is now."""
+
+    live: redeploy_plan.Service
+    """As RedeployService reads it, but as if it were not paused."""
+    service_arn: str
+    cluster: str
+    """The cluster's name."""
+    tags: Mapping[str, str]
+    """Its tags, those of pushlive only."""
+    newest_reason: str = ""
+    """What ECS says about the newest deployment (`statusReason`)."""
+    failed_tasks: int = 0
+    """Of the newest deployment."""
+    last_event: str = ""
+    """The newest of the service's events."""
+    stopped_reason: str = ""
+    """Why the last task that stopped by itself stopped; ECS remembers it for an hour or so."""
+    tasks: tuple[RunningTask, ...] = ()
+    port: int | None = None
+    host_name: str = ""
+    record: Record | None = None
+    answering: frozenset[str] = frozenset()
+    """The record's addresses that answer from here."""
+    deployment_decision: redeploy_plan.Decision | None = None
+    """What RedeployService would do now, on its schedule; None if it refuses the service's tags."""
+    if_not_paused: redeploy_plan.Decision | None = None
+    """What it would do if the tag said `on-push`."""
+    record_decision: record_plan.Decision | None = None
+    """What UpdateRecord would do now, if it saw what is seen from here."""
+    wrong_settings: tuple[str, ...] = ()
+    """What the functions refuse, in their words."""
+    decisions: tuple[LoggedDecision, ...] = ()
+    """Newest first."""
+    described: Mapping[str, Any] = field(default_factory=dict)
+    """As DescribeServices gives it."""
+    definition: Mapping[str, Any] = field(default_factory=dict)
+    """Its task definition, as DescribeTaskDefinition gives it."""
+
+    @property
+    def service_name(self) -> str:
+        """Return the service's name."""
+        return self.live.service_name
+
+    @property
+    def desired_count(self) -> int:
+        """Return how many tasks it wants."""
+        return self.live.desired_count
+
+    @property
+    def running_count(self) -> int:
+        """Return how many of its tasks run."""
+        return self.live.running_count
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """Return what the tags that it uses name."""
+        return self.live.images
+
+    @property
+    def deployments(self) -> tuple[ServiceDeployment, ...]:
+        """Return its deployments, newest first."""
+        return self.live.deployments
+
+
+def tagged_services(account: Account, settings: Settings) -> list[ecs.Service]:
+    """Return the cluster's services that carry a tag of pushlive."""
+    live = LiveServices(settings, account.client("ecs"), account.client("ecr"))
+    return [found for found in live.all() if any(tag.startswith(TAG_PREFIX) for tag in found.tags)]
+
+
+def read_service(
+    account: Account,
+    settings: Settings,
+    found: ecs.Service,
+    decisions: tuple[LoggedDecision, ...],
+    now: datetime,
+) -> ServiceState:
+    """Return all that the page tells about a service."""
+    client, cluster = account.client("ecs"), settings.cluster_arn
+    [described] = client.describe_services(cluster=cluster, services=[found.service_name])["services"]
+    primary = [each for each in described.get("deployments", []) if each["status"] == "PRIMARY"]
+    definition = client.describe_task_definition(taskDefinition=found.task_definition_arn)["taskDefinition"]
+    live, wrong_settings = _live(account, settings, found)
+    as_tagged = replace(live, redeploy=found.tags.get(ecs.REDEPLOY_TAG))
+    state = ServiceState(
+        live=live,
+        service_arn=found.service_arn,
+        cluster=cluster.rpartition("/")[2],
+        tags={tag: value for tag, value in found.tags.items() if tag.startswith(TAG_PREFIX)},
+        newest_reason=_newest_reason(client, live.deployments),
+        failed_tasks=primary[0].get("failedTasks", 0) if primary else 0,
+        last_event=described["events"][0]["message"] if described.get("events") else "",
+        stopped_reason=_stopped_reason(client, cluster, found.service_name),
+        port=ecs.task_definition(client, found.task_definition_arn).port,
+        deployment_decision=None if wrong_settings else redeploy_plan.plan_deployment(as_tagged, None, now),
+        # A moment later: a push that has just come has no event under way any more.
+        if_not_paused=redeploy_plan.plan_deployment(live, None, now + redeploy_plan.EVENT_UNDER_WAY),
+        wrong_settings=wrong_settings,
+        decisions=decisions,
+        described=described,
+        definition=definition,
+    )
+    return _with_record(account, settings, found, _with_tasks(account, settings, found, state))
+
+
+def _live(
+    account: Account, settings: Settings, found: ecs.Service
+) -> tuple[redeploy_plan.Service, tuple[str, ...]]:
+    """Return the service as if it were not paused, and what is wrong with its tags."""
+    live = LiveServices(settings, account.client("ecs"), account.client("ecr"))
+    tags = {**found.tags, ecs.REDEPLOY_TAG: redeploy_plan.ON_PUSH}
+    try:
+        return live.whole(found, live.outline(replace(found, tags=tags))), ()
+    except ConfigError as error:
+        tags.pop(ecs.DESIRED_COUNT_TAG, None)
+        return live.whole(found, live.outline(replace(found, tags=tags))), (str(error),)
+
+
+def _newest_reason(client: Any, deployments: Sequence[ServiceDeployment]) -> str:  # noqa: ANN401 - of ECS
+    """Return what ECS says about the newest deployment."""
+    if not deployments:
+        return ""
+    arns = [deployments[0].deployment_arn]
+    [newest] = client.describe_service_deployments(serviceDeploymentArns=arns)["serviceDeployments"]
+    return str(newest.get("statusReason", ""))
+
+
+def _with_tasks(
+    account: Account, settings: Settings, found: ecs.Service, state: ServiceState
+) -> ServiceState:
+    client = account.client("ecs")
+    tasks = ecs.tasks(client, settings.cluster_arn, found.service_name)
+    public_ips = ec2.public_ips(account.client("ec2"), [task.eni_id for task in tasks if task.eni_id])
+    answering = probe.answering(public_ips.values(), state.port) if state.port else frozenset()
+    running = []
+    for task in tasks:
+        images = ecs.task_definition(client, task.task_definition_arn).images
+        ours = [
+            digest
+            for name, digest in task.digests.items()
+            if images.get(name, "").startswith(f"{settings.registry}/")
+        ]
+        public_ip = public_ips.get(task.eni_id or "")
+        running.append(
+            RunningTask(
+                task_arn=task.task_arn,
+                last_status=task.last_status,
+                health_status=task.health_status,
+                since=task.started_at,
+                digests=tuple(ours),
+                public_ip=public_ip,
+                answers=public_ip in answering,
+                is_newest=task.deployment_id == found.newest_deployment_id,
+            )
+        )
+    return replace(state, tasks=tuple(running))
+
+
+def _with_record(
+    account: Account, settings: Settings, found: ecs.Service, state: ServiceState
+) -> ServiceState:
+    if not host_name_tag(found) or not settings.hosted_zone_id:
+        return replace(state, host_name=host_name_tag(found))
+    client, zone_id = account.client("route53"), settings.hosted_zone_id
+    try:
+        name = route53.host_name(host_name_tag(found), route53.zone_name(client, zone_id))
+        record = route53.read_record(client, zone_id, name)
+    except ConfigError as error:
+        return replace(state, wrong_settings=(*state.wrong_settings, str(error)))
+    except client.exceptions.NoSuchHostedZone:
+        return replace(state, host_name=host_name_tag(found))  # the check of the zone tells it
+    live = LiveTasks(settings, account.client("ecs"), account.client("ec2"))
+    service = live.service(found.service_name, name)
+    answering = probe.answering(record.addresses, state.port) if state.port else frozenset()
+    return replace(
+        state,
+        host_name=name,
+        record=record,
+        answering=answering,
+        record_decision=plan_record(service, record, settings.ttl_seconds),
+    )
+
+
+def _stopped_reason(client: Any, cluster: str, service_name: str) -> str:  # noqa: ANN401 - an ECS client
+    """Return why the newest of the tasks stopped that nobody asked to stop."""
+    arns = client.list_tasks(cluster=cluster, serviceName=service_name, desiredStatus="STOPPED")["taskArns"]
+    tasks = client.describe_tasks(cluster=cluster, tasks=arns[:100])["tasks"] if arns else []
+    by_itself = [
+        task
+        for task in tasks
+        if task.get("stopCode") in ("TaskFailedToStart", "EssentialContainerExited") and "stoppedAt" in task
+    ]
+    if not by_itself:
+        return ""
+    last = max(by_itself, key=lambda task: task["stoppedAt"])
+    exits = [
+        f"{container['name']}: {container.get('reason') or 'exit code ' + str(container['exitCode'])}"
+        for container in last["containers"]
+        if container.get("reason") or container.get("exitCode")
+    ]
+    return "; ".join([last.get("stoppedReason", ""), *exits])

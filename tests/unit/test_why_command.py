@@ -1,0 +1,277 @@
+"""The command `why`: where it looks, how it ends, what it cannot see, how its page and JSON look."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
+from rich.console import Console
+
+from commands.why import __main__ as command
+from commands.why import zone_findings
+from commands.why.as_json import as_json
+from commands.why.decisions import LoggedDecision, newest_first, parse
+from commands.why.finding import Finding, Level, note, problem
+from commands.why.page import page
+from commands.why.report import Report, ServiceReport, _checked, ordered
+from commands.why.service import ServiceState
+from commands.why.stack import Account, CannotLookError, Stack, read_stack
+from pushlive.config import Settings
+from pushlive.redeploy_plan import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NOW = datetime(2026, 11, 20, 10, 10, tzinfo=UTC)
+CLUSTER = "arn:aws:ecs:eu-west-1:123456789012:cluster/hello"
+ENV = {
+    "CLUSTER_ARN": CLUSTER,
+    "REGISTRY": "123456789012.dkr.ecr.eu-west-1.amazonaws.com",
+    "CLAIMS_LOG_GROUP": "redeploy-service",
+    "TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:hello",
+}
+
+
+@pytest.fixture
+def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """A machine that knows no account, region or stack."""
+    for name in (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_PROFILE",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setattr(command, "SAM_CONFIG", tmp_path / "samconfig.toml")
+    return monkeypatch
+
+
+def ended(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line that the command ends with."""
+    assert command.main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    return err
+
+
+def test_no_region(nowhere: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    nowhere.setenv("AWS_ACCESS_KEY_ID", "test")
+    nowhere.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    assert ended(capsys) == "why: No region is set: give --region, or set AWS_REGION\n"
+
+
+def test_no_credentials(nowhere: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    del nowhere
+    assert ended(capsys, "--region", "eu-west-1").startswith(
+        "why: There are no AWS credentials: `aws configure`"
+    )
+
+
+def test_aws_is_not_reached(nowhere: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    nowhere.setenv("AWS_ACCESS_KEY_ID", "test")
+    nowhere.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    nowhere.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    nowhere.setenv("AWS_MAX_ATTEMPTS", "1")
+    assert ended(capsys, "--region", "eu-west-1").startswith("why: AWS is not reached: ")
+
+
+def test_an_unknown_profile(nowhere: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    nowhere.setenv("AWS_PROFILE", "nobody")
+    assert "(nobody)" in ended(capsys)
+
+
+SAM_CONFIG = """
+version = 0.1
+[default.deploy.parameters]
+stack_name = "of-samconfig"
+region = "eu-west-3"
+"""
+
+
+@pytest.mark.parametrize(
+    ("config", "arguments", "asked"),
+    [
+        pytest.param(SAM_CONFIG, [], ("of-samconfig", "eu-west-3"), id="samconfig"),
+        pytest.param(SAM_CONFIG, ["mine", "--region", "us-west-1"], ("mine", "us-west-1"), id="arguments"),
+        pytest.param("", [], ("pushlive", "eu-north-1"), id="nothing-but-AWS_REGION"),
+        pytest.param("no [toml", [], ("pushlive", "eu-north-1"), id="damaged"),
+    ],
+)
+def test_which_stack_is_asked(
+    nowhere: pytest.MonkeyPatch, config: str, arguments: list[str], asked: tuple[str, str]
+) -> None:
+    command.SAM_CONFIG.write_text(config)
+    nowhere.setenv("AWS_REGION", "eu-north-1")
+    seen = []
+
+    def look(account: Account, stack: str, _dns_server: str) -> Report:
+        seen.append((stack, account.region))
+        raise CannotLookError("seen enough")
+
+    nowhere.setattr(command, "look", look)
+    assert command.main(arguments) == 2
+    assert seen == [asked]
+
+
+@pytest.mark.parametrize(
+    ("findings", "code"),
+    [
+        pytest.param([], 0, id="nothing"),
+        pytest.param([note("n", "on purpose")], 0, id="note"),
+        pytest.param([problem("p", "wrong", "cure"), Finding(Level.UNSEEN, "u", "unseen")], 1, id="problem"),
+        pytest.param([Finding(Level.UNSEEN, "u", "unseen"), note("n", "on purpose")], 2, id="unseen"),
+    ],
+)
+def test_exit_code(nowhere: pytest.MonkeyPatch, findings: list[Finding], code: int) -> None:
+    nowhere.setattr(command, "look", lambda *_: report(findings))
+    assert command.main(["--region", "eu-west-1"]) == code
+
+
+def report(findings: list[Finding], of_service: tuple[Finding, ...] = ()) -> Report:
+    stack = Stack("hello", "CREATE_COMPLETE", {}, {}, Settings.from_env(ENV), {})
+    service = Service("app", "ACTIVE", "on-push", 1, 1, "ECS", ())
+    state = ServiceState(service, "arn", "hello", {"pushlive:redeploy": "on-push"})
+    return Report(stack, "eu-west-1", NOW, (ServiceReport(state, of_service),), tuple(findings))
+
+
+def shown(what: Report) -> str:
+    console = Console(width=80, file=io.StringIO())
+    console.print(page(what))
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return text
+
+
+def test_page_tells_what_is_wrong_first() -> None:
+    text = shown(report([], (problem("p", "it is broken", "mend it"), note("n", "by the way"))))
+    lines = text.splitlines()
+    assert lines[0].startswith("1 thing is wrong · stack hello · eu-west-1 · 2026-11-20 10:10:00 UTC")
+    assert lines[1].startswith("╭─ service app ")
+    assert lines[2].startswith("│ ✗ it is broken")
+    assert lines[3].startswith("│   → mend it")
+    assert lines[4].startswith("│ · by the way")
+    assert max(map(len, lines)) == 80
+
+
+def test_page_that_nothing_is_wrong() -> None:
+    text = shown(report([]))
+    assert text.startswith("nothing is wrong · stack hello")
+    assert "0 of 1 run" in text
+
+
+def test_page_counts_what_could_not_be_looked_at() -> None:
+    told = [problem("p", "x", ""), problem("q", "y", ""), Finding(Level.UNSEEN, "u", "z")]
+    assert shown(report(told)).startswith("2 things are wrong, 1 could not be looked at")
+
+
+def test_json_has_its_keys_when_nothing_is_known() -> None:
+    told = as_json(report([note("n", "on purpose")]))
+    assert list(told) == ["stack", "region", "status", "at", "wrong", "findings", "services"]
+    assert told["findings"] == [{"kind": "n", "level": "note", "what": "on purpose", "cure": ""}]
+    [service] = json.loads(json.dumps(told["services"]))
+    assert list(service) == [
+        "service_name", "tags", "desired_count", "running_count", "images", "deployment", "tasks", "url",
+        "record", "would", "decisions", "findings",
+    ]  # fmt: skip
+    assert service["would"] == {"RedeployService": None, "UpdateRecord": None}
+    assert (service["deployment"], service["record"], service["url"]) == (None, None, None)
+
+
+def test_what_could_not_be_looked_at_is_told_beside_what_was_found() -> None:
+    def check() -> Iterator[Finding]:
+        yield problem("p", "wrong", "cure")
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetRole")
+
+    found, unseen = _checked("its task definition", check)
+    assert found.kind == "p"
+    assert unseen.level is Level.UNSEEN
+    assert unseen.what.startswith("could not look at its task definition: ")
+    assert "GetRole" in unseen.what
+
+
+def test_findings_are_told_once_and_problems_first() -> None:
+    one, two, three = note("n", "n"), problem("p", "p", ""), Finding(Level.UNSEEN, "u", "u")
+    assert ordered([one, two, three, one, two]) == (two, three, one)
+
+
+LINE = {"level": "INFO", "message": "leave", "reason": "scaled to 0", "ecs_service": "app"}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        pytest.param(json.dumps(LINE), ("app", "leave", "scaled to 0"), id="decision"),
+        pytest.param(
+            json.dumps(
+                {"message": "failed", "ecs_service": "app", "exception": "Traceback\n  File x\nError: why\n"}
+            ),
+            ("app", "failed", "Error: why"),
+            id="failure",
+        ),
+        pytest.param("REPORT RequestId: 1", None, id="of-lambda"),
+        pytest.param('{"message": "ignored"}', None, id="of-no-service"),
+        pytest.param("[1]", None, id="a-list"),
+    ],
+)
+def test_line_of_a_log_is_read(line: str, said: tuple[str, str, str] | None) -> None:
+    found = parse("RedeployService", 1_763_633_400_000, line)
+    assert (found and (found.service_name, found.action, found.reason)) == said
+    assert found is None or found.at == datetime(2025, 11, 20, 10, 10, tzinfo=UTC)
+
+
+def test_what_is_said_again_and_again_is_told_once() -> None:
+    def said(minute: int, function: str, action: str) -> LoggedDecision:
+        return LoggedDecision(NOW + timedelta(minutes=minute), function, "app", action, "because")
+
+    lines = [
+        said(0, "A", "leave"),
+        said(1, "B", "keep"),
+        said(2, "A", "leave"),
+        said(3, "A", "deploy"),
+        said(4, "A", "leave"),
+    ]
+    told = [(each.at.minute, each.function, each.action, each.times) for each in newest_first(lines)]
+    assert told == [
+        (14, "A", "leave", 1),
+        (13, "A", "deploy", 1),
+        (12, "A", "leave", 2),
+        (11, "B", "keep", 1),
+    ]
+
+
+def test_a_stack_of_something_else_is_no_stack_of_pushlive() -> None:
+    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="eu-west-1")
+    account = Account(session)
+    stubber = Stubber(account.client("cloudformation"))
+    stack = {"StackName": "other", "StackStatus": "CREATE_COMPLETE", "CreationTime": NOW}
+    stubber.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": "other"})
+    stubber.add_response("list_stack_resources", {"StackResourceSummaries": []}, {"StackName": "other"})
+    with (
+        stubber,
+        pytest.raises(CannotLookError, match="has no function RedeployService, so it is none of pushlive"),
+    ):
+        read_stack(account, "other")
+
+
+def test_a_name_server_that_nobody_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zone_findings, "DNS_SECONDS", 0.1)
+    with pytest.raises(OSError, match=r"no answer|timed out"):
+        zone_findings.name_servers("example.com", "127.0.0.1:1")
+
+
+def test_help_names_the_keys_of_the_json(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command.main(["--help"])
+    told = capsys.readouterr().out
+    service: Any = as_json(report([]))["services"][0]
+    assert not [key for key in service if key not in told]
