@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from docs.costs import costs, table
 
 ROOT = Path(__file__).parent.parent.parent
+
+
+def test_each_command_is_run_by_ci_or_says_what_it_needs() -> None:
+    ci = (ROOT / ".ci" / "run").read_text().splitlines()
+    untried = [
+        command
+        for section in re.split(r"^## ", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
+        for block in re.findall(r"```console\n(.*?)```", section, flags=re.DOTALL)
+        for command in re.findall(r"^\$ ([^#\n]*)", block, flags=re.MULTILINE)
+        if command.strip() not in ci and not re.search(r"needs? AWS", section)
+    ]
+    assert untried == []
 
 
 def test_the_load_s_table_is_that_of_its_file() -> None:
