@@ -63,6 +63,8 @@ class Account:
         self.settings = json.loads((sam.ROOT / "events" / "local" / "env.json").read_text())
         log_group = self.settings["Parameters"]["CLAIMS_LOG_GROUP"]
         self.lab.client("logs").create_log_group(logGroupName=log_group)
+        topic = self.settings["Parameters"]["TOPIC_ARN"].rpartition(":")[2]
+        self.topic_arn = self.lab.client("sns").create_topic(Name=topic)["TopicArn"]
         ecs = self.lab.client("ecs")
         ecs.create_cluster(clusterName="pushlive")
         container = {
@@ -121,6 +123,7 @@ class Account:
             "CLUSTER_ARN": f"arn:aws:ecs:us-east-1:{ACCOUNT}:cluster/pushlive",
             "REGISTRY": self.uri.partition("/")[0],
             "HOSTED_ZONE_ID": self.live.zone_id,
+            "TOPIC_ARN": self.topic_arn,
             "DRY_RUN": str(dry_run).lower(),
         }
         variables = self._folder / f"env-{dry_run}.json"

@@ -53,6 +53,7 @@ class LiveState:
     def _create_service(self) -> str:
         self._ecs.create_cluster(clusterName=CLUSTER)
         self._lab.client("logs").create_log_group(logGroupName=self._settings["CLAIMS_LOG_GROUP"])
+        self._lab.client("sns").create_topic(Name=self._settings["TOPIC_ARN"].rpartition(":")[2])
         container = {
             "name": "app",
             "image": f"{self._settings['REGISTRY']}/{REPOSITORY}:{TAG}",
