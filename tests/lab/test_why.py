@@ -498,11 +498,15 @@ def test_a_record_that_is_out_of_date(live: WhyStack) -> None:
 
 
 def test_a_task_that_listens_elsewhere(live: WhyStack) -> None:
-    listens = {"environment": [{"name": "PORT", "value": "9999"}]}
-    with live.own_service(listens, {"hostname": "own.example.com"}, desired_count=1):
+    listens = {
+        "environment": [{"name": "PORT", "value": "9999"}],
+        "portMappings": [{"containerPort": 18234}],  # nobody else on this machine listens there
+    }
+    # Nobody waits for an answer meanwhile: UpdateRecord would, for most of a minute.
+    with live.deaf(), live.own_service(listens, {"hostname": "own.example.com"}, desired_count=1):
         until(lambda: own(live)["runningCount"] == 1, "the task")
         found = live.finding("no-answer")
-        assert "there is no record own.example.com, because no task answers on port 8080" in found.what
+        assert "there is no record own.example.com, because no task answers on port 18234" in found.what
         assert live.found("port-differs")
 
 
