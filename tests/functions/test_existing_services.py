@@ -169,6 +169,18 @@ def test_what_the_stack_may_not_change_stays(region: Region, cloudformation: Clo
     assert tags(region, "b")["pushlive:hostname"] == "b.example.com"
 
 
+def test_a_name_that_is_admitted_no_longer_keeps_the_record_of_its_lost_service(
+    region: Region, cloudformation: CloudFormation
+) -> None:
+    """IAM would deny to delete it, and the stack could never go."""
+    published(region)
+    region.ecs.delete_service(cluster="lab", service="b", force=True)
+    region.wait(2 * 3600)
+    region.update_record(cloudformation.request_for_cluster("Delete"), HOST_NAMES="a.example.com")
+    assert cloudformation.answer["Status"] == "SUCCESS", cloudformation.answer["Reason"]
+    assert set(region.records()) == {("b.example.com", "A"), ("_pushlive.b.example.com", "TXT")}
+
+
 def test_a_stack_that_follows_another_cluster_by_now_says_that_the_records_stay(
     region: Region, cloudformation: CloudFormation
 ) -> None:
