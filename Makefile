@@ -8,7 +8,7 @@ INSTALL = -m pip install --disable-pip-version-check --no-compile --no-deps --re
 COMPILE = bin/python -m compileall -q -j 0 lib >/dev/null || true
 DOTS = awk '/^(Collecting|Processing)/ {printf "."; fflush()} END {print " done"}'
 
-.PHONY: help demo load lab test why e2e simulate mutants check lock clean
+.PHONY: help demo load bench lab test why e2e simulate mutants check lock clean
 
 help: ## show this
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -18,6 +18,9 @@ demo: .venv/installed .venv-sam/installed ## the whole story, in two minutes, wi
 
 load: .venv/installed .venv-sam/installed ## who notices a deployment: 200 requests a second, three ways of deploying
 	.venv/bin/python -m lab load
+
+bench: .venv/installed .venv-sam/installed .venv-runtime/installed .venv-aws/installed .venv-ecs-deploy/installed ## cold starts, packages, push to deployment, and calls as a cluster grows
+	PYTHONPATH=layers/pushlive:functions:. .venv/bin/python -m bench
 
 lab: .venv/installed ## AWS on this machine, until Ctrl-C, for your own sam and docker commands
 	.venv/bin/python -m lab up
@@ -42,11 +45,12 @@ check: .venv/installed ## lint, format and types
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
 lock: ## write the lock files anew (needs uv)
-	for each in requirements/lab requirements/sam requirements/aws requirements/runtime requirements/checkov; do uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate $$each.in -o $$each.txt; done
+	for each in requirements/lab requirements/sam requirements/aws requirements/runtime requirements/checkov requirements/ecs-deploy; do uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate $$each.in -o $$each.txt; done
 	uv pip compile -q --upgrade --universal --python-version 3.13 --generate-hashes --no-emit-index-url --no-header --no-annotate layers/pushlive/requirements.in -o layers/pushlive/requirements.txt
+	uv pip compile -q --universal --python-version 3.13 --generate-hashes --no-emit-index-url --no-header --no-annotate requirements/plain.in -o requirements/plain.txt
 
 clean: ## remove everything that was made here
-	rm -rf .venv .venv-sam .venv-aws .venv-runtime .venv-checkov .aws-sam .lab .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-sam .venv-aws .venv-runtime .venv-checkov .venv-ecs-deploy .aws-sam .lab .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/installed: requirements/lab.txt
 	@echo "Installing the lab and the test tools into .venv (about a minute, once) ..."
@@ -62,12 +66,18 @@ clean: ## remove everything that was made here
 	@$(PYTHON) -m venv --clear .venv-aws && .venv-aws/bin/python $(INSTALL) $< | $(DOTS)
 	@(cd .venv-aws && $(COMPILE)) && touch $@
 
+.venv-ecs-deploy/installed: requirements/ecs-deploy.txt
+	@echo "Installing ecs-deploy into .venv-ecs-deploy (once) ..."
+	@$(PYTHON) -m venv --clear .venv-ecs-deploy && .venv-ecs-deploy/bin/python $(INSTALL) $< | $(DOTS)
+	@(cd .venv-ecs-deploy && $(COMPILE)) && touch $@
+
 # By Lambda's own Python where that runs here (a version manager's shim may be there and not run). It holds what its
 # lock names and nothing else, not even pip: whatever the built functions import besides must come from sam build.
 .venv-runtime/installed: requirements/runtime.txt | .venv/installed
 	@echo "Installing Lambda's runtime interface client into .venv-runtime (once) ..."
 	@python=python3.13; $$python -c "" 2>/dev/null || python="$(PYTHON)"; $$python -m venv --clear --without-pip .venv-runtime
-	@PIP_PYTHON=.venv-runtime/bin/python .venv/bin/python $(INSTALL) $< | $(DOTS) && touch $@
+	@PIP_PYTHON=.venv-runtime/bin/python .venv/bin/python $(INSTALL) $< | $(DOTS)
+	@(cd .venv-runtime && $(COMPILE)) && touch $@
 
 .venv-checkov/installed: requirements/checkov.txt
 	@echo "Installing checkov into .venv-checkov (half a minute, once) ..."

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -138,40 +138,27 @@ def plain_package(folder: Path, python: Path, *, compiled: bool) -> Path:
     return folder
 
 
-class Contestants:
-    """The functions of one story, each in a folder of its own."""
+HANDLER_OF = {PLAIN: "plain.py", COMPILED: "plain.py", FLOOR: "floor.py", EMPTY: "empty.py"}
 
-    def __init__(
-        self, ours: BuiltFunction, story: Recorded, folder: Path, plain: Path, compiled: Path
-    ) -> None:
-        self.ours = ours
-        self._folder = folder
-        self.all = {
-            OURS: ours,
-            PLAIN: self._function(PLAIN, plain, "plain.py", {"calls.json": story.calls}),
-            COMPILED: self._function(COMPILED, compiled, "plain.py", {"calls.json": story.calls}),
-            FLOOR: self._function(FLOOR, None, "floor.py", {"requests.json": story.recording.requests()}),
-            EMPTY: self._function(EMPTY, None, "empty.py", {}),
-        }
 
-    def _function(self, name: str, libraries: Path | None, handler: str, files: Json) -> BuiltFunction:
-        """Make a function: its handler, beside it what it reads; its libraries are where a layer would be."""
-        folder = self._folder / name.replace(", ", "-")
-        (folder / "task").mkdir(parents=True)
-        shutil.copy(HANDLERS / handler, folder / "task" / "app.py")
-        for file, content in files.items():
-            (folder / "task" / file).write_text(json.dumps(content), encoding="utf-8")
-        (folder / "layer").mkdir()
-        if libraries:
-            (folder / "layer" / "python").symlink_to(libraries)
-        return BuiltFunction(
-            name=self.ours.name,
-            folder=folder / "task",
-            layer=folder / "layer",
-            handler="app.handler",
-            timeout_seconds=self.ours.timeout_seconds,
-            memory_mib=self.ours.memory_mib,
-        )
+def contestants_of(
+    ours: BuiltFunction, story: Recorded, folder: Path, libraries: dict[str, Path], names: tuple[str, ...]
+) -> dict[str, BuiltFunction]:
+    """Make the functions of a story, each in a folder of its own: handler, and beside it what it reads."""
+    found = {OURS: ours}
+    for name in names:
+        if name == OURS:
+            continue
+        task, layer = folder / name / "task", folder / name / "layer"
+        task.mkdir(parents=True)
+        layer.mkdir()
+        shutil.copy(HANDLERS / HANDLER_OF[name], task / "app.py")
+        (task / "calls.json").write_text(json.dumps(story.calls), encoding="utf-8")
+        (task / "requests.json").write_text(json.dumps(story.recording.requests()), encoding="utf-8")
+        if name in libraries:
+            (layer / "python").symlink_to(libraries[name])
+        found[name] = replace(ours, folder=task, layer=layer, handler="app.handler")
+    return found
 
 
 def measured(
@@ -191,10 +178,20 @@ def measured(
         return milliseconds, emulator.peak_memory_kib()
 
 
-def cold_starts(runtime: Runtime, built: Path, folder: Path, rounds: int, say: Callable[[str], None]) -> Json:
-    """Return the figures of both functions."""
-    plain = plain_package(folder / "plain", runtime.python, compiled=False)
-    compiled = plain_package(folder / "compiled", runtime.python, compiled=True)
+def cold_starts(
+    runtime: Runtime,
+    built: Path,
+    folder: Path,
+    rounds: int,
+    say: Callable[[str], None],
+    names: tuple[str, ...] = NAMES,
+) -> Json:
+    """Return the figures of both functions, each beside the contestants of these names."""
+    libraries = {
+        name: plain_package(folder / name, runtime.python, compiled=name == COMPILED)
+        for name in names
+        if name in (PLAIN, COMPILED)
+    }
     with Lab(folder / "lab", speed=100) as lab:
         live = LiveState(lab)
         stories = {story.function: record(live, story) for story in STORIES}
@@ -204,24 +201,21 @@ def cold_starts(runtime: Runtime, built: Path, folder: Path, rounds: int, say: C
         for story in STORIES:
             played = stories[story.function]
             its_folder = folder / story.function
-            contestants = Contestants(
-                BuiltFunction.of(built, story.function), played, its_folder, plain, compiled
-            )
+            ours = BuiltFunction.of(built, story.function)
+            contestants = contestants_of(ours, played, its_folder, libraries, names)
             races[story] = (contestants, stack.enter_context(stub(played.recording, its_folder)))
-        samples = {
-            (story.function, name): Sample() for story, (all_, _) in races.items() for name in all_.all
-        }
+        samples = {(story.function, name): Sample() for story in STORIES for name in names}
         for number in range(rounds):
             say(f"cold starts, round {number + 1} of {rounds}")
             for story, (contestants, answering) in races.items():
-                for name in NAMES[number % len(NAMES) :] + NAMES[: number % len(NAMES)]:
+                for name in names[number % len(names) :] + names[: number % len(names)]:
                     sample = samples[story.function, name]
                     played = stories[story.function]
                     taken = _one(runtime, contestants, name, story, played, answering, folder)
                     sample.milliseconds.append(taken[0])
                     sample.peak_kib.append(taken[1])
     for story in STORIES:
-        its = {name: samples[story.function, name] for name in NAMES}
+        its = {name: samples[story.function, name] for name in names}
         calls = len(stories[story.function].calls)
         found[story.function] = {"event": story.event, "aws_calls": calls, **figures(its)}
     return {"rounds": rounds, "functions": found}
@@ -229,7 +223,7 @@ def cold_starts(runtime: Runtime, built: Path, folder: Path, rounds: int, say: C
 
 def _one(
     runtime: Runtime,
-    contestants: Contestants,
+    contestants: dict[str, BuiltFunction],
     name: str,
     story: Story,
     played: Recorded,
@@ -238,7 +232,7 @@ def _one(
 ) -> tuple[float, int]:
     answering.again()
     environment = played.environment | {"AWS_ENDPOINT_URL": answering.url}
-    taken = measured(runtime, contestants.all[name], environment, read_event(story.event), folder / "log")
+    taken = measured(runtime, contestants[name], environment, read_event(story.event), folder / "log")
     asked = answering.again()
     expected = [] if name == EMPTY else [f"{each.service} {each.key}" for each in played.recording.exchanges]
     if asked != expected:

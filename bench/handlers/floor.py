@@ -12,15 +12,15 @@ import time
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-REQUESTS = json.loads(Path(__file__).with_name("requests.json").read_text(encoding="utf-8"))
 HTTP_OK = 200
 
 
 def handler(event: object, context: object) -> None:  # noqa: ARG001 - Lambda passes them
     """Make the calls."""
+    requests = json.loads(Path(__file__).with_name("requests.json").read_text(encoding="utf-8"))
     endpoint = urlsplit(os.environ["AWS_ENDPOINT_URL"])
     connections: dict[str, http.client.HTTPConnection] = {}
-    for request in REQUESTS:
+    for request in requests:
         service, body = request["service"], request["body"].encode()
         if service not in connections:
             connections[service] = http.client.HTTPConnection(endpoint.netloc, timeout=10)
@@ -31,7 +31,7 @@ def handler(event: object, context: object) -> None:  # noqa: ARG001 - Lambda pa
         content = answer.read()
         if answer.status != HTTP_OK:
             raise RuntimeError(f"{service} answered {answer.status}: {content!r:.200}")
-    print(json.dumps({"level": "INFO", "message": "done", "calls": len(REQUESTS)}))
+    print(json.dumps({"level": "INFO", "message": "done", "calls": len(requests)}))
 
 
 def _sign(service: str, method: str, path: str, headers: dict[str, str], body: bytes) -> None:

@@ -1,0 +1,152 @@
+"""From a push to its deployment, in the lab: by pushlive, and by the commands that people type instead.
+
+The clock runs from the moment in which the registry has accepted the manifest to that in which ECS has taken
+the new deployment. Pushlive waits up to a second of it on purpose, until the second of the push is over.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from bench.exchanges import recorded
+from lab.ministack import CREDENTIALS
+from lab.watch import until
+from tests.deployed_stack import DeployedStack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lab.lab import Lab
+
+    Json = dict[str, Any]
+
+ROOT = Path(__file__).parents[1]
+WARM, COLD, BY_HAND, ECS_DEPLOY = "pushlive, warm", "pushlive, cold", "aws ecs update-service", "ecs-deploy"
+WAYS = (WARM, COLD, BY_HAND, ECS_DEPLOY)
+COMMAND_SECONDS = 60
+
+
+class Pushes:
+    """A deployed stack, and what ECS was asked for."""
+
+    def __init__(self, lab: Lab, build: Path) -> None:
+        self._lab = lab
+        self._asked: list[tuple[float, str]] = []
+        self._versions = 0
+        self._stack = DeployedStack(lab, build)
+        self._stack.deploy()
+        self._listen()
+        self.push(WARM)
+
+    def _listen(self) -> None:
+        answer = self._lab.ecs.call
+
+        def call(operation: str, request: Json) -> Json:
+            answered = answer(operation, request)
+            self._asked.append((time.perf_counter(), operation))
+            return answered
+
+        self._lab.ecs.call = call  # type: ignore[method-assign]
+
+    def push(self, way: str) -> Json:
+        """Push another version and have it deployed; return what that took."""
+        if way == COLD:
+            self._forget_the_function()
+        elif way != WARM:
+            self._lab.delivery.lose_next(lambda event: event["source"] == "aws.ecr")
+        self._versions += 1
+        self._stack.push(str(self._versions))
+        accepted, seen = time.perf_counter(), len(self._asked)
+        calls = self._type(way)
+        until(lambda: self._updates(seen) or None, f"the deployment of a push ({way})", COMMAND_SECONDS)
+        milliseconds = (self._updates(seen)[0] - accepted) * 1000
+        until(lambda: self._stack.is_steady(1), "the end of the deployment", COMMAND_SECONDS)
+        return {"milliseconds": milliseconds, "aws_calls": calls}
+
+    def _updates(self, seen: int) -> list[float]:
+        return [at for at, operation in self._asked[seen:] if operation == "UpdateService"]
+
+    def _forget_the_function(self) -> None:
+        """End the function's process, as an update of its configuration does."""
+        functions = self._lab.client("lambda")
+        [name] = [
+            each["FunctionName"]
+            for each in functions.list_functions()["Functions"]
+            if "RedeployService" in each["FunctionName"]
+        ]
+        layers = functions.get_function_configuration(FunctionName=name)["Layers"]
+        functions.update_function_configuration(FunctionName=name, Layers=[each["Arn"] for each in layers])
+
+    def _type(self, way: str) -> int | None:
+        """Run the command that people type, and return how many calls of AWS it made."""
+        cluster, service = self._stack.outputs["ClusterName"], self._stack.outputs["ServiceName"]
+        commands = {
+            BY_HAND: [
+                str(executable("AWS", ".venv-aws/bin/aws")),
+                *("ecs", "update-service", "--force-new-deployment"),
+                *("--cluster", cluster, "--service", service, "--output", "text"),
+            ],
+            ECS_DEPLOY: [
+                str(executable("ECS_DEPLOY", ".venv-ecs-deploy/bin/ecs")),
+                *("deploy", cluster, service, "--timeout", "-1"),
+            ],
+        }
+        if way not in commands:
+            return None
+        with recorded(self._lab.endpoint) as recording:
+            environment = {
+                **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+                **CREDENTIALS,
+                "AWS_ENDPOINT_URL": recording.url,
+            }
+            done = subprocess.run(  # noqa: S603 - no shell
+                commands[way], env=environment, capture_output=True, text=True, check=False
+            )
+        if done.returncode:
+            raise RuntimeError(f"{way}: {done.stdout}{done.stderr}")
+        return len(recording.exchanges)
+
+
+def executable(variable: str, beside: str) -> Path:
+    """Return a command of an environment of its own.
+
+    Raises:
+        FileNotFoundError: it is not there.
+    """
+    found = Path(os.environ.get(variable) or ROOT / beside)
+    if not found.exists():
+        raise FileNotFoundError(f"{found} is not there: `make bench` installs it, or name it in {variable}")
+    return found
+
+
+def pushes(lab: Lab, build: Path, rounds: int, say: Callable[[str], None]) -> Json:
+    """Return what each way took, and the medians of the ratios within each round."""
+    stack = Pushes(lab, build)
+    taken: dict[str, list[Json]] = {way: [] for way in WAYS}
+    for number in range(rounds):
+        say(f"pushes, round {number + 1} of {rounds}")
+        for way in WAYS[number % len(WAYS) :] + WAYS[: number % len(WAYS)]:
+            taken[way].append(stack.push(way))
+    return {"rounds": rounds, **figures(taken)}
+
+
+def figures(taken: dict[str, list[Json]]) -> Json:
+    """Return the figures of all ways."""
+    times = {way: [each["milliseconds"] for each in its] for way, its in taken.items()}
+    return {
+        "time_ratio": {
+            f"{ours} to {other}": round(
+                median([a / b for a, b in zip(times[ours], times[other], strict=True)]), 3
+            )
+            for ours in (WARM, COLD)
+            for other in (BY_HAND, ECS_DEPLOY)
+        },
+        "milliseconds": {way: round(median(its)) for way, its in times.items()},
+        "processes_started": {way: int(way in (BY_HAND, ECS_DEPLOY)) for way in WAYS},
+        "aws_calls": {way: its[0]["aws_calls"] for way, its in taken.items() if its[0]["aws_calls"]},
+    }

@@ -1,0 +1,89 @@
+"""The figures for people: ratios first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    Json = dict[str, Any]
+
+GOALS = {"plain": 0.55, "floor": 2.5}
+MEMORY_GOAL = 0.65
+
+
+def drawn(found: Json) -> Iterator[Table]:
+    """Yield a table for each part that was measured."""
+    if part := found.get("cold_start"):
+        yield _cold_starts(part)
+    if part := found.get("packages"):
+        yield _packages(part)
+    if part := found.get("pushes"):
+        yield _pushes(part)
+    if part := found.get("growth"):
+        yield _growth(part)
+
+
+def _cold_starts(part: Json) -> Table:
+    table = Table(title=f"Cold start: ours as a multiple of another, medians of {part['rounds']}")
+    columns = "function", "beside", "time", "goal", "memory", "ours, ms", "its ms", "ours, MiB", "its MiB"
+    for column in columns:
+        table.add_column(column, justify="left" if column in {"function", "beside"} else "right")
+    for function, its in part["functions"].items():
+        times, memory = its["milliseconds"], its["peak_mib"]
+        for other, ratio in its["time_ratio_to"].items():
+            goal = GOALS.get(other)
+            table.add_row(
+                *(function, other, f"[bold]{ratio:.2f}[/]", f"{goal or ''}"),
+                f"{its['memory_ratio_to'][other]:.2f}",
+                *(f"{times['pushlive']:.0f}", f"{times[other]:.0f}"),
+                *(f"{memory['pushlive']:.0f}", f"{memory[other]:.0f}"),
+            )
+    return table
+
+
+def _packages(part: Json) -> Table:
+    table = Table(title=f"Packages: the layer is {part['layer_ratio_to_plain']:.2f} of plain libraries")
+    for column in ("", "zipped, MB", "unpacked, MB"):
+        table.add_column(column, justify="right" if column else "left")
+    for name, size in part["zipped_mb"].items():
+        table.add_row(name, f"{size:.2f}", f"{part['unpacked_mb'][name]:.2f}")
+    return table
+
+
+def _pushes(part: Json) -> Table:
+    table = Table(title=f"From a push to its deployment in the lab, medians of {part['rounds']}")
+    columns = "way", "warm pushlive is", "cold pushlive is", "ms", "processes", "AWS calls"
+    for column in columns:
+        table.add_column(column, justify="left" if column == "way" else "right")
+    for way, milliseconds in part["milliseconds"].items():
+        ratios = [part["time_ratio"].get(f"pushlive, {how} to {way}") for how in ("warm", "cold")]
+        table.add_row(
+            way,
+            *(f"[bold]{ratio:.2f}[/]" if ratio else "" for ratio in ratios),
+            str(milliseconds),
+            str(part["processes_started"][way]),
+            str(part["aws_calls"].get(way, "")),
+        )
+    return table
+
+
+def _growth(part: Json) -> Table:
+    seconds = part["timeout_seconds"] / 4
+    table = Table(
+        title=f"Calls of one event as a cluster grows ({part['call_seconds']} s a call; goal {seconds:.0f} s)"
+    )
+    columns = "services", "concerned", "event", "reading calls", "others", "throttled", "seconds"
+    for column in columns:
+        table.add_column(column, justify="left" if column == "event" else "right")
+    for cluster in part["clusters"]:
+        for event, its in cluster["events"].items():
+            table.add_row(
+                *(str(cluster["services"]), str(cluster["concerned"]), event),
+                *(f"[bold]{its['reading_calls']}[/]", str(its["changing_calls"])),
+                *(str(its["throttled"]), str(its["seconds"])),
+            )
+    return table
