@@ -14,6 +14,7 @@ from commands.why.page import page
 from commands.why.report import look
 from commands.why.stack import Account
 from lab import ministack, sam
+from lab.oci import this_machine
 from lab.watch import until
 from tests.deployed_stack import DeployedStack
 
@@ -32,6 +33,8 @@ T = TypeVar("T")
 class WhyStack(DeployedStack):
     def __init__(self, lab: Lab, build_folder: Path) -> None:
         super().__init__(lab, build_folder)
+        if this_machine() == "linux/arm64":
+            self.parameters["Architecture"] = "ARM64"
         self.called: set[str] = set()
         """Each operation of AWS that was called to find out why, as IAM names it: `ecs:ListTasks`."""
         session = boto3.Session(
@@ -134,6 +137,11 @@ class WhyStack(DeployedStack):
             for name in names:
                 events.enable_rule(Name=name)
 
+    def wake(self, function: str) -> None:
+        """Run a function as its schedule does, and wait for its end."""
+        event = (sam.ROOT / "events" / "schedule.json").read_bytes()
+        self.lab.client("lambda").invoke(FunctionName=self.resource(function), Payload=event)
+
     @contextmanager
     def record_set(self, name: str, kind: str, *values: str) -> Iterator[None]:
         """Another record set in the zone; none without values."""
@@ -170,6 +178,7 @@ class WhyStack(DeployedStack):
         network: dict[str, Any] | None = None,
         desired_count: int = 0,
         rollback: bool = True,
+        x86: bool = False,
     ) -> Iterator[str]:
         """A service that a person made in the stack's cluster: as the stack's, but for what is given.
 
@@ -184,6 +193,7 @@ class WhyStack(DeployedStack):
             "cpu": "256",
             "memory": "512",
             "executionRoleArn": made["executionRoleArn"],
+            "runtimePlatform": {"cpuArchitecture": "X86_64"} if x86 else made["runtimePlatform"],
             "containerDefinitions": [_changed(app, {"essential": True, **(container or {})})],
         }
         arn = self.ecs.register_task_definition(**_changed(task, definition or {}))

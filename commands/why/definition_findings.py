@@ -11,8 +11,8 @@ from commands.why.finding import Finding, problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from commands.why.service import ServiceState
     from commands.why.stack import Account
+    from commands.why.state import ServiceState
 
     Json = Mapping[str, Any]
 

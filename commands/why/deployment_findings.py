@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from commands.why.service import ServiceState
+    from commands.why.state import ServiceState
     from pushlive.redeploy_plan import Image, ServiceDeployment
 
 # The schedule's five minutes, and one for a run. A push that waits for longer waits for nothing.

@@ -15,8 +15,8 @@ from pushlive import ecr
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from commands.why.service import ServiceState
     from commands.why.stack import Account
+    from commands.why.state import ServiceState
     from pushlive.config import Settings
 
 PROCESSORS = {"X86_64": "amd64", "ARM64": "arm64"}

@@ -10,8 +10,8 @@ from commands.why.finding import Finding, note, problem
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from commands.why.service import ServiceState
     from commands.why.stack import Account
+    from commands.why.state import ServiceState
 
 EVERYBODY = "0.0.0.0/0"
 TARGETS = (

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from commands.why.decisions import LoggedDecision
     from commands.why.report import Report, ServiceReport
-    from commands.why.service import RunningTask, ServiceState
+    from commands.why.state import RunningTask, ServiceState
 
 MARKS = {Level.PROBLEM: ("✗", "bold red"), Level.UNSEEN: ("?", "bold yellow"), Level.NOTE: ("·", "cyan")}
 DECISIONS_SHOWN = 5

@@ -11,7 +11,7 @@ from pushlive.redeploy_plan import ROLLING_BACK, UNDER_WAY
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from commands.why.service import ServiceState
+    from commands.why.state import ServiceState
     from pushlive.record_plan import Record
 
 

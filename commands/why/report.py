@@ -17,12 +17,14 @@ from commands.why.function_findings import function_findings
 from commands.why.image_findings import image_findings
 from commands.why.network_findings import network_findings
 from commands.why.record_findings import record_findings, shared_name
-from commands.why.service import ServiceState, read_service, tagged_services
+from commands.why.service import read_service, tagged_services
 from commands.why.stack import Account, CannotLookError, Stack, read_stack
 from commands.why.zone_findings import zone_findings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from commands.why.state import ServiceState
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +19,19 @@ from lab.oci import build_index, hello_app_image
 from lab.oci_registry import push_image, push_index
 from lab.watch import until
 from tests.deployed_stack import HOST_NAME, quiet
+from tests.why_conditions import (
+    admitted,
+    admitted_without_probe,
+    default_route,
+    immutable_tags,
+    main_route_table,
+    no_log_group,
+    no_log_group_of_a_function,
+    private_zone,
+    rule_disabled,
+    rule_gone,
+    zone_not_delegated_at_all,
+)
 from tests.why_stack import WhyStack
 
 if TYPE_CHECKING:
@@ -90,138 +102,7 @@ def test_a_stack_that_is_well(live: WhyStack) -> None:
     }
 
 
-# the network
-
-
-@contextmanager
-def default_route(stack: WhyStack, **target: str) -> Iterator[None]:
-    """The default route elsewhere, or gone."""
-    ec2, table = stack.lab.client("ec2"), stack.resource("RouteTable")
-    everybody = {"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0"}
-    ec2.delete_route(**everybody)
-    if target:
-        ec2.create_route(**everybody, **target)
-    try:
-        yield
-    finally:
-        if target:
-            ec2.delete_route(**everybody)
-        ec2.create_route(**everybody, GatewayId=stack.resource("InternetGateway"))
-
-
-@contextmanager
-def main_route_table(stack: WhyStack) -> Iterator[None]:
-    """A subnet is forgotten when the route table is associated: the VPC's main one holds."""
-    ec2, table = stack.lab.client("ec2"), stack.resource("RouteTable")
-    [found] = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"]
-    association = found["Associations"][0]
-    ec2.disassociate_route_table(AssociationId=association["RouteTableAssociationId"])
-    try:
-        yield
-    finally:
-        ec2.associate_route_table(RouteTableId=table, SubnetId=association["SubnetId"])
-
-
-@contextmanager
-def admitted(stack: WhyStack, *cidrs: str) -> Iterator[None]:
-    """Only these addresses may reach the container port."""
-    ec2, group = stack.lab.client("ec2"), stack.resource("TaskSecurityGroup")
-
-    def rules(*ranges: str) -> dict[str, Any]:
-        rule = {"IpProtocol": "tcp", "FromPort": 8080, "ToPort": 8080}
-        return {"GroupId": group, "IpPermissions": [{**rule, "IpRanges": [{"CidrIp": r} for r in ranges]}]}
-
-    ec2.revoke_security_group_ingress(**rules("0.0.0.0/0"))
-    if cidrs:
-        ec2.authorize_security_group_ingress(**rules(*cidrs))
-    yield
-    if cidrs:
-        ec2.revoke_security_group_ingress(**rules(*cidrs))
-    ec2.authorize_security_group_ingress(**rules("0.0.0.0/0"))
-
-
-@contextmanager
-def admitted_without_probe(stack: WhyStack) -> Iterator[None]:
-    with stack.setting("UpdateRecord", PROBE="false"), admitted(stack, "10.0.0.0/8"):
-        yield
-
-
-# what the stack is made of
-
-
-@contextmanager
-def no_log_group(stack: WhyStack) -> Iterator[None]:
-    logs, group = stack.lab.client("logs"), stack.resource("TaskLogs")
-    logs.delete_log_group(logGroupName=group)
-    try:
-        yield
-    finally:
-        logs.create_log_group(logGroupName=group)
-
-
-@contextmanager
-def no_log_group_of_a_function(stack: WhyStack) -> Iterator[None]:
-    logs, group = stack.lab.client("logs"), stack.resource("UpdateRecordLogs")
-    with stack.deaf():
-        logs.delete_log_group(logGroupName=group)
-        try:
-            yield
-        finally:
-            logs.create_log_group(logGroupName=group)
-
-
-@contextmanager
-def immutable_tags(stack: WhyStack) -> Iterator[None]:
-    ecr, name = stack.lab.client("ecr"), stack.resource("Repository")
-    ecr.put_image_tag_mutability(repositoryName=name, imageTagMutability="IMMUTABLE")
-    try:
-        yield
-    finally:
-        ecr.put_image_tag_mutability(repositoryName=name, imageTagMutability="MUTABLE")
-
-
-@contextmanager
-def rule_gone(stack: WhyStack) -> Iterator[None]:
-    events, name = stack.lab.client("events"), stack.resource("UpdateRecordOnSteadyState")
-    rule, targets = events.describe_rule(Name=name), events.list_targets_by_rule(Rule=name)["Targets"]
-    events.remove_targets(Rule=name, Ids=[target["Id"] for target in targets])
-    events.delete_rule(Name=name)
-    try:
-        yield
-    finally:
-        events.put_rule(Name=name, EventPattern=rule["EventPattern"])
-        events.put_targets(Rule=name, Targets=targets)
-
-
-@contextmanager
-def rule_disabled(stack: WhyStack) -> Iterator[None]:
-    events, name = stack.lab.client("events"), stack.resource("RedeployServiceOnPush")
-    events.disable_rule(Name=name)
-    try:
-        yield
-    finally:
-        events.enable_rule(Name=name)
-
-
-@contextmanager
-def zone_not_delegated_at_all(stack: WhyStack) -> Iterator[None]:
-    with stack.record_set("example.com", "NS"):
-        yield
-
-
-@contextmanager
-def private_zone(stack: WhyStack) -> Iterator[None]:
-    route53 = stack.lab.client("route53")
-    made = route53.create_hosted_zone(
-        Name="example.com",
-        CallerReference="private",
-        HostedZoneConfig={"PrivateZone": True},
-        VPC={"VPCRegion": "us-east-1", "VPCId": stack.resource("Vpc")},
-    )["HostedZone"]
-    with stack.setting("UpdateRecord", HOSTED_ZONE_ID=made["Id"].rpartition("/")[2]):
-        yield
-    route53.delete_hosted_zone(Id=made["Id"])
-
+# the set-up
 
 ROUTE = "create-route --route-table-id rtb-"
 ADMIT = "authorize-security-group-ingress --group-id sg-"
@@ -394,16 +275,18 @@ def test_images_that_cannot_be_pushed_to_are_named(live: WhyStack) -> None:
 
 def test_an_image_for_another_processor(live: WhyStack) -> None:
     images = [hello_app_image("arm", target="linux/arm64")]
-    with live.own_service({"image": "/".join(live.repository) + ":arm"}, {"redeploy": "paused"}):
+    with live.own_service({"image": "/".join(live.repository) + ":arm"}, {"redeploy": "paused"}, x86=True):
         push_image(*live.repository, "arm", images[0])
         found = live.finding("wrong-processor")
         assert "is built for arm64, and the task definition wants X86_64" in found.what
         assert "--platform linux/amd64" in found.cure
-        push_image(*live.repository, "arm", hello_app_image("amd"))
+        push_image(*live.repository, "arm", hello_app_image("amd", target="linux/amd64"))
         assert live.is_cured("wrong-processor")
         push_index(*live.repository, "arm", build_index(images, attestations=True))
         assert "built for arm64, and" in live.finding("wrong-processor").what
-        push_index(*live.repository, "arm", build_index([*images, hello_app_image("amd")]))
+        push_index(
+            *live.repository, "arm", build_index([*images, hello_app_image("amd", target="linux/amd64")])
+        )
         assert live.is_cured("wrong-processor")
 
 
@@ -518,9 +401,9 @@ def test_tasks_that_fail_for_ever(live: WhyStack) -> None:
     image = "/".join(live.repository) + ":broken"
     push_image(*live.repository, "broken", broken_image("for ever"))
     with live.own_service({"image": image}, desired_count=1, rollback=False):
-        found = live.finding("tasks-fail")
-        assert "failed, and it goes on trying" in found.what
-        assert "its last task stopped: Essential container in task exited; app: exit code 1" in found.cure
+        assert "failed, and it goes on trying" in live.finding("tasks-fail").what
+        stopped = "its last task stopped: Essential container in task exited; app: exit code 1"
+        until(lambda: (found := live.found("tasks-fail")) and stopped in found.cure, "why a task stopped")
         shown = live.why().services
         assert {each.state.service_name for each in shown} == {"own", live.outputs["ServiceName"]}
 
@@ -538,11 +421,14 @@ def test_events_that_could_not_be_handled(live: WhyStack) -> None:
 
 
 def test_a_function_that_fails(live: WhyStack) -> None:
-    with live.setting("UpdateRecord", HOSTED_ZONE_ID="ZNOWHERE"):
-        found = live.finding("function-failed")
-        assert found.what.startswith("UpdateRecord failed on it at its last run: ")
-        assert "NoSuchHostedZone" in found.what
-    assert live.is_cured("function-failed")
+    with live.deaf():  # who is woken by nobody fails once, and is not tried again
+        with live.setting("UpdateRecord", HOSTED_ZONE_ID="ZNOWHERE"):
+            live.wake("UpdateRecord")
+            found = live.finding("function-failed")
+            assert found.what.startswith("UpdateRecord failed on it at its last run: ")
+            assert "NoSuchHostedZone" in found.what
+        live.wake("UpdateRecord")
+        assert live.is_cured("function-failed")
 
 
 def test_it_only_reads(live: WhyStack) -> None:

@@ -20,8 +20,8 @@ from commands.why.decisions import LoggedDecision, newest_first, parse
 from commands.why.finding import Finding, Level, note, problem
 from commands.why.page import page
 from commands.why.report import Report, ServiceReport, _checked, ordered
-from commands.why.service import ServiceState
 from commands.why.stack import Account, CannotLookError, Stack, read_stack
+from commands.why.state import ServiceState
 from pushlive.config import Settings
 from pushlive.redeploy_plan import Service
 

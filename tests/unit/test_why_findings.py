@@ -12,7 +12,7 @@ from commands.why.decisions import LoggedDecision
 from commands.why.deployment_findings import deployment_findings
 from commands.why.finding import Level, moment, short
 from commands.why.record_findings import record_findings, shared_name
-from commands.why.service import RunningTask, ServiceState
+from commands.why.state import RunningTask, ServiceState
 from pushlive import record_plan, redeploy_plan
 from pushlive.record_plan import Record
 from pushlive.redeploy_plan import Image, Service, ServiceDeployment
