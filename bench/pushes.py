@@ -30,6 +30,20 @@ WARM, COLD, BY_HAND, ECS_DEPLOY = "pushlive, warm", "pushlive, cold", "aws ecs u
 WAYS = (WARM, COLD, BY_HAND, ECS_DEPLOY)
 COMMAND_SECONDS = 60
 
+COMMANDS = {
+    # way: the variable that names another executable, the one of the checkout, its words
+    BY_HAND: (
+        "AWS",
+        ".venv-aws/bin/aws",
+        ("ecs", "update-service", "--force-new-deployment", "--cluster", "CLUSTER", "--service", "SERVICE"),
+    ),
+    ECS_DEPLOY: (
+        "ECS_DEPLOY",
+        ".venv-ecs-deploy/bin/ecs",
+        ("deploy", "CLUSTER", "SERVICE", "--timeout", "-1"),
+    ),
+}
+
 
 class Pushes:
     """A deployed stack, and what ECS was asked for."""
@@ -53,8 +67,14 @@ class Pushes:
 
         self._lab.ecs.call = call  # type: ignore[method-assign]
 
-    def push(self, way: str) -> Json:
-        """Push another version and have it deployed; return what that took."""
+    def calls_of(self, command: str) -> int:
+        """Push another version, and return how many calls of AWS the command makes that deploys it."""
+        with recorded(self._lab.endpoint) as recording:
+            self.push(command, recording.url)
+        return len(recording.exchanges)
+
+    def push(self, way: str, endpoint: str = "") -> float:
+        """Push another version and have it deployed; return the milliseconds that this took."""
         if way == COLD:
             self._forget_the_function()
         elif way != WARM:
@@ -62,11 +82,12 @@ class Pushes:
         self._versions += 1
         self._stack.push(str(self._versions))
         accepted, seen = time.perf_counter(), len(self._asked)
-        calls = self._type(way)
+        if way in COMMANDS:
+            self._type(way, endpoint or self._lab.endpoint)
         until(lambda: self._updates(seen) or None, f"the deployment of a push ({way})", COMMAND_SECONDS)
         milliseconds = (self._updates(seen)[0] - accepted) * 1000
         until(lambda: self._stack.is_steady(1), "the end of the deployment", COMMAND_SECONDS)
-        return {"milliseconds": milliseconds, "aws_calls": calls}
+        return milliseconds
 
     def _updates(self, seen: int) -> list[float]:
         return [at for at, operation in self._asked[seen:] if operation == "UpdateService"]
@@ -82,34 +103,26 @@ class Pushes:
         layers = functions.get_function_configuration(FunctionName=name)["Layers"]
         functions.update_function_configuration(FunctionName=name, Layers=[each["Arn"] for each in layers])
 
-    def _type(self, way: str) -> int | None:
-        """Run the command that people type, and return how many calls of AWS it made."""
-        cluster, service = self._stack.outputs["ClusterName"], self._stack.outputs["ServiceName"]
-        commands = {
-            BY_HAND: [
-                str(executable("AWS", ".venv-aws/bin/aws")),
-                *("ecs", "update-service", "--force-new-deployment"),
-                *("--cluster", cluster, "--service", service, "--output", "text"),
-            ],
-            ECS_DEPLOY: [
-                str(executable("ECS_DEPLOY", ".venv-ecs-deploy/bin/ecs")),
-                *("deploy", cluster, service, "--timeout", "-1"),
-            ],
+    def _type(self, way: str, endpoint: str) -> None:
+        """Run the command that people type."""
+        variable, beside, words = COMMANDS[way]
+        names = {
+            "CLUSTER": self._stack.outputs["ClusterName"],
+            "SERVICE": self._stack.outputs["ServiceName"],
         }
-        if way not in commands:
-            return None
-        with recorded(self._lab.endpoint) as recording:
-            environment = {
+        done = subprocess.run(  # noqa: S603 - no shell
+            [str(executable(variable, beside)), *(names.get(word, word) for word in words)],
+            env={
                 **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
                 **CREDENTIALS,
-                "AWS_ENDPOINT_URL": recording.url,
-            }
-            done = subprocess.run(  # noqa: S603 - no shell
-                commands[way], env=environment, capture_output=True, text=True, check=False
-            )
+                "AWS_ENDPOINT_URL": endpoint,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode:
             raise RuntimeError(f"{way}: {done.stdout}{done.stderr}")
-        return len(recording.exchanges)
 
 
 def executable(variable: str, beside: str) -> Path:
@@ -127,26 +140,25 @@ def executable(variable: str, beside: str) -> Path:
 def pushes(lab: Lab, build: Path, rounds: int, say: Callable[[str], None]) -> Json:
     """Return what each way took, and the medians of the ratios within each round."""
     stack = Pushes(lab, build)
-    taken: dict[str, list[Json]] = {way: [] for way in WAYS}
+    calls = {command: stack.calls_of(command) for command in COMMANDS}
+    taken: dict[str, list[float]] = {way: [] for way in WAYS}
     for number in range(rounds):
         say(f"pushes, round {number + 1} of {rounds}")
         for way in WAYS[number % len(WAYS) :] + WAYS[: number % len(WAYS)]:
             taken[way].append(stack.push(way))
-    return {"rounds": rounds, **figures(taken)}
+    return {"rounds": rounds, **figures(taken), "aws_calls": calls}
 
 
-def figures(taken: dict[str, list[Json]]) -> Json:
+def figures(times: dict[str, list[float]]) -> Json:
     """Return the figures of all ways."""
-    times = {way: [each["milliseconds"] for each in its] for way, its in taken.items()}
     return {
         "time_ratio": {
             f"{ours} to {other}": round(
                 median([a / b for a, b in zip(times[ours], times[other], strict=True)]), 3
             )
             for ours in (WARM, COLD)
-            for other in (BY_HAND, ECS_DEPLOY)
+            for other in COMMANDS
         },
         "milliseconds": {way: round(median(its)) for way, its in times.items()},
-        "processes_started": {way: int(way in (BY_HAND, ECS_DEPLOY)) for way in WAYS},
-        "aws_calls": {way: its[0]["aws_calls"] for way, its in taken.items() if its[0]["aws_calls"]},
+        "processes_started": {way: int(way in COMMANDS) for way in WAYS},
     }

@@ -143,11 +143,10 @@ class Redeployment:
     def _services(self, wake: events.Wake) -> list[ecs.Service]:
         if not isinstance(wake, events.ServiceChanged):
             every = self.live.all()
-            found = worth_a_look(
-                self.live, every, wake if isinstance(wake, events.Push) else None, self.now()
-            )
-            if left := len(every) - len(found):
-                logger.info("leave", reason=f"{left} services use another image, or are live for a while")
+            push = wake if isinstance(wake, events.Push) else None
+            found = worth_a_look(self.live, every, push, self.now())
+            kept = {each.service_name for each in found}
+            self._say_left([each for each in every if each.service_name not in kept], push)
             return found
         changed = self.live.named(wake.service_name)
         if changed is None:
@@ -215,6 +214,21 @@ class Redeployment:
             desired_count=service.desired_count,
             dry_run=self.settings.dry_run,
         )
+
+    def _say_left(self, left: list[ecs.Service], push: events.Push | None) -> None:
+        """Write what a survey left: at a push in one line; on the schedule in one each, with its counts."""
+        if push and left:
+            logger.info("leave", reason=f"{len(left)} services use another image")
+            return
+        for service in left:
+            logger.info(
+                "leave",
+                reason="already live: all its tasks run what its tags name",
+                ecs_service=service.service_name,
+                running_count=service.running_count,
+                desired_count=service.desired_count,
+                dry_run=self.settings.dry_run,
+            )
 
     # apply
 

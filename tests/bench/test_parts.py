@@ -166,12 +166,18 @@ def test_ratios_are_medians_within_a_round() -> None:
 
 def test_ways_are_compared_within_a_round() -> None:
     taken = {
-        way: [{"milliseconds": each, "aws_calls": calls} for each in (10 * factor, 20 * factor, 90)]
-        for way, factor, calls in zip(pushes.WAYS, (1, 2, 4, 8), (None, None, 1, 5), strict=True)
+        way: [10.0 * factor, 20.0 * factor, 90.0]
+        for way, factor in zip(pushes.WAYS, (1, 2, 4, 8), strict=True)
     }
     found = pushes.figures(taken)
     assert found["time_ratio"]["pushlive, warm to aws ecs update-service"] == 0.25
-    assert found["aws_calls"] == {"aws ecs update-service": 1, "ecs-deploy": 5}
+    assert found["processes_started"]["pushlive, cold"] == 0
+
+
+def test_a_command_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ECS_DEPLOY", "/nowhere/ecs")
+    with pytest.raises(FileNotFoundError, match="/nowhere/ecs is not there: `make bench` installs it"):
+        pushes.executable("ECS_DEPLOY", ".venv-ecs-deploy/bin/ecs")
 
 
 def test_a_package_is_as_large_as_its_archive(tmp_path: Path) -> None:

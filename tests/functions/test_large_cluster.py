@@ -39,7 +39,7 @@ def test_a_push_asks_for_the_definition_of_the_service_that_it_concerns_only(lar
     large.redeploy(large.push("2"))
     assert updated(large) == ["app"]
     assert len(large.calls("DescribeTaskDefinition")) == 1
-    assert log.reasons(message="leave") == f"{OTHERS} services use another image, or are live for a while"
+    assert log.reasons(message="leave") == f"{OTHERS} services use another image"
     assert log.messages(ecs_service="app") == ["deploy"]
 
 
@@ -47,7 +47,9 @@ def test_the_schedule_reads_no_deployments_where_all_is_live(large: Region, log:
     large.redeploy()
     assert large.calls("ListServiceDeployments") == []
     assert len(large.calls("DescribeImages")) == 2  # one a repository
-    assert log.reasons(message="leave").startswith(f"{OTHERS + 1} services")
+    told = log.lines(message="leave", reason="already live: all its tasks run what its tags name")
+    assert len(told) == OTHERS + 1
+    assert {(line["running_count"], line["desired_count"]) for line in told} == {(1, 1)}
 
 
 def test_the_schedule_deploys_a_push_whose_event_was_lost(large: Region) -> None:
@@ -98,7 +100,8 @@ def test_where_ecr_tells_nothing_of_a_repository_its_services_are_looked_at(
 ) -> None:
     large.wire.faults.append(Fault("DescribeImages", code, 1, "other"))
     large.redeploy()
-    assert len(log.messages(message="leave")) == OTHERS + 1  # the survey's line, and one of each of them
+    assert len(log.messages(message="leave")) == OTHERS + 1
+    assert log.reasons(message="leave").count("carried by deployment") == OTHERS
     assert large.changes() == []
 
 

@@ -20,6 +20,7 @@ from lab.watch import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 SPEED = 60.0
 
@@ -100,13 +101,10 @@ class Stack:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    folder = tmp_path_factory.mktemp("lab")
-    sam.build(folder / "build", lambda _: None)
-    with Lab(folder, speed=SPEED) as lab:
+def stack(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Lab(tmp_path_factory.mktemp("lab"), speed=SPEED) as lab:
         deployed = Stack(
-            lab,
-            sam.deploy(lab, folder / "build", {"DrainSeconds": "1", "SettleSeconds": "1"}, lambda _: None),
+            lab, sam.deploy(lab, built, {"DrainSeconds": "1", "SettleSeconds": "1"}, lambda _: None)
         )
         events = lab.client("events")
         for rule in events.list_rules()["Rules"]:

@@ -18,16 +18,15 @@ from tests.deployed_stack import HOST_NAME, DeployedStack, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 SPEED = 40.0
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedStack]:
-    folder = tmp_path_factory.mktemp("lab")
-    sam.build(folder / "build", quiet)
-    with Lab(folder, speed=SPEED) as lab:
-        deployed = DeployedStack(lab, folder / "build")
+def stack(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedStack]:
+    with Lab(tmp_path_factory.mktemp("lab"), speed=SPEED) as lab:
+        deployed = DeployedStack(lab, built)
         deployed.deploy()
         yield deployed
 

@@ -15,7 +15,7 @@ import redeploy_service.app as redeploy_app
 import update_record.app as record_app
 from botocore.exceptions import ClientError
 
-from pushlive import claims, ec2, ecr, ecs, outcome_plan, record_plan, redeploy_plan, route53
+from pushlive import claims, ec2, ecr, ecs, outcome_plan, record_plan, redeploy_plan, redeploy_state, route53
 from pushlive.config import ConfigError
 from pushlive.redeploy_plan import Action, Decision
 from tests.simulation.places import REGISTRY
@@ -116,7 +116,7 @@ def _does_not_hear_paused() -> list[Patch]:
     def opt_out(service: Any) -> str | None:
         return OPT_OUT(replace(service, redeploy=service.redeploy and redeploy_plan.ON_PUSH))
 
-    return [(redeploy_plan, "opt_out", opt_out), (redeploy_app, "opt_out", opt_out)]
+    return [(module, "opt_out", opt_out) for module in (redeploy_plan, redeploy_state, redeploy_app)]
 
 
 OPT_OUT = redeploy_plan.opt_out
@@ -355,7 +355,7 @@ MUTANTS = (
     Mutant(
         "deploy what is not opted in",
         "ecs-redeploy: scans every service",
-        lambda: [(redeploy_plan, "opt_out", _nothing), (redeploy_app, "opt_out", _nothing)],
+        lambda: [(module, "opt_out", _nothing) for module in (redeploy_plan, redeploy_state, redeploy_app)],
     ),
     Mutant("paused is not heard", "watchtower #90", _does_not_hear_paused),
     Mutant("events only", "ecs-redeploy: a lost event is lost", _only_looks_at_pushes),
