@@ -11,6 +11,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from lab import push
 from lab.oci import (
     CONFIG,
     INDEX,
@@ -217,3 +218,26 @@ def test_upper_layer_deletes_what_its_whiteouts_name(tmp_path: Path) -> None:
     upper = layer((file("etc/.wh.old"), b""), (file(".wh.cache"), b""), (file(".wh.never-was"), b""))
     unpack(image_of(lower, upper), tmp_path)
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["etc", "kept"]
+
+
+def test_hello_app_is_pushed_by_a_command(
+    registry: str, ecr: "ECRClient", repository: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert push.main([f"{registry}/{repository}:latest", "2"]) == 0
+    [image] = ecr.describe_images(repositoryName=repository)["imageDetails"]
+    assert image["imageTags"] == ["latest"]
+    assert image["imageDigest"] in capsys.readouterr().out
+    assert pull_image(registry, repository, "latest").manifest == hello_app_image("2").manifest
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "usage: python -m lab.push 127.0.0.1:PORT/REPOSITORY:TAG"),
+        (["123456789012.dkr.ecr.eu-west-1.amazonaws.com/hello:latest"], "usage: "),
+        (["127.0.0.1:1/hello:latest"], "Is the lab running"),
+    ],
+    ids=["no-image", "an-image-on-aws", "no-lab"],
+)
+def test_a_push_that_cannot_be_says_what_to_do(arguments: list[str], said: str) -> None:
+    assert said in str(push.main(arguments))
