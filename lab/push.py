@@ -24,9 +24,7 @@ def main(arguments: Sequence[str]) -> str | int:
     """Return 0, or what is wrong."""
     image = IMAGE.fullmatch(arguments[0]) if len(arguments) in (1, 2) else None
     if image is None:
-        return (
-            "usage: python -m lab.push 127.0.0.1:PORT/REPOSITORY:TAG [VERSION]; the output Step3Push names it"
-        )
+        return "usage: python -m lab.push 127.0.0.1:PORT/REPOSITORY:TAG [VERSION] (see the output Step3Push)"
     version = arguments[1] if len(arguments) == 2 else "1"  # noqa: PLR2004 - the image and it
     try:
         digest = push_image(image["host"], image["repository"], image["tag"], hello_app_image(version))
