@@ -16,6 +16,7 @@ import os
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
@@ -27,6 +28,7 @@ from pushlive.metrics import Metric, emit
 from pushlive.outcome_plan import refused
 from pushlive.record_plan import Action, Decision, Record, Service, owner_text, plan_record
 from pushlive.record_state import LiveTasks, host_name_tag
+from pushlive.stack_records import StackRecords
 from pushlive.telling import send_once
 
 if TYPE_CHECKING:
@@ -258,78 +260,11 @@ class RecordUpdate:
 
     def _answer(self, request: events.StackRequest) -> None:
         try:
-            self._carry_out(request)
+            follow = partial(self._follow, patient=False)
+            StackRecords(self.settings, self.ecs_client, self.route53_client, follow).carry_out(request)
         except Exception as error:
             logger.exception("failed", host_name=request.host_name)
             cloudformation.answer(request, failure=f"{type(error).__name__}: {error}")
             return
         logger.info(request.request_type.lower(), reason="asked by the stack", host_name=request.host_name)
         cloudformation.answer(request)
-
-    def _carry_out(self, request: events.StackRequest) -> None:
-        try:
-            name = self._asked_name(request)
-        except (ConfigError, self.route53_client.exceptions.NoSuchHostedZone):
-            if request.request_type != "Delete":
-                raise
-            # CloudFormation deletes also what it could not create: here nothing was made.
-            return
-        if request.request_type == "Delete" and request.cluster_name:
-            self._give_up_all(request.cluster_name)
-        elif request.request_type == "Delete":
-            self._give_up(request.service_name, name)
-
-    def _asked_name(self, request: events.StackRequest) -> str:
-        """Return the host name that the stack asks for; of an existing cluster, which ones it may have.
-
-        Raises:
-            ConfigError: the zone cannot hold it.
-        """
-        zone, host_names = self._zone(), self.settings.host_names
-        if not request.cluster_name:
-            return route53.host_name(request.host_name, zone)
-        if not host_names.endswith(f".{zone}"):
-            raise ConfigError(
-                f"The parameter ExistingHostNames is {host_names!r:.80}, but the hosted zone is {zone}: "
-                f"give a name in it, or *.{zone}, or the parameter HostedZoneId of its own zone"
-            )
-        return host_names
-
-    def _give_up(self, service_name: str, name: str) -> None:
-        """Remove the record before the stack releases the addresses.
-
-        The tag goes first: a run at the same time then finds that the name is no longer wanted.
-        """
-        found = self.live.find(service_name)
-        if found and host_name_tag(found) == name:
-            self._take_the_tag_off(found)
-        self._follow(service_name, name, patient=False)
-
-    def _give_up_all(self, cluster_name: str) -> None:
-        """Remove the records of the cluster's services before the functions go; the services stay.
-
-        Which records these are is read from the zone, not from the tags: so a second try finds what the
-        first one left, and what services that are gone have left behind goes as well.
-
-        Raises:
-            ConfigError: it is another cluster than the one that this stack follows by now.
-        """
-        cluster = self.settings.cluster_arn
-        if cluster_name != cluster.rpartition("/")[2]:
-            raise ConfigError(
-                f"The records of cluster {cluster_name:.80} stay, because the stack now follows "
-                f"{cluster.rpartition('/')[2]}: deploy another stack for another cluster"
-            )
-        for found in ecs.services(self.ecs_client, cluster, ecs.service_names(self.ecs_client, cluster)):
-            if host_name_tag(found) and self.settings.admits_host_name(host_name_tag(found)):
-                self._take_the_tag_off(found)
-        services_arn = cluster.replace(":cluster/", ":service/") + "/"
-        for name, service_arn in route53.owned(
-            self.route53_client, self.settings.hosted_zone_id, services_arn
-        ):
-            if self.settings.admits_host_name(name):
-                self._follow(service_arn.removeprefix(services_arn), name, patient=False)
-
-    def _take_the_tag_off(self, service: ecs.Service) -> None:
-        if service.status == "ACTIVE" and not self.settings.dry_run:
-            ecs.forget_host_name(self.ecs_client, service.service_arn)

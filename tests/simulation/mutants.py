@@ -15,7 +15,18 @@ import redeploy_service.app as redeploy_app
 import update_record.app as record_app
 from botocore.exceptions import ClientError
 
-from pushlive import claims, ec2, ecr, ecs, outcome_plan, record_plan, redeploy_plan, redeploy_state, route53
+from pushlive import (
+    claims,
+    ec2,
+    ecr,
+    ecs,
+    outcome_plan,
+    record_plan,
+    redeploy_plan,
+    redeploy_state,
+    route53,
+    stack_records,
+)
 from pushlive.config import ConfigError
 from pushlive.redeploy_plan import Action, Decision
 from tests.simulation.places import REGISTRY
@@ -320,7 +331,7 @@ def _scans_the_zone() -> list[Patch]:
 
 
 def _ignores_the_stacks_end() -> list[Patch]:
-    return [(record_app.RecordUpdate, "_give_up", lambda *_: None)]
+    return [(stack_records.StackRecords, "_give_up", lambda *_: None)]
 
 
 def _nothing(*_: object) -> None:
