@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lab.docker_cli import Docker
 
 FOLDER = Path(".lab")
+SPEED = 20  # samconfig.toml's [lab.deploy.parameters] go with it
 LOAD_SPEED = 6  # a second that a function takes is as many seconds of AWS: not more, or it decides who fails
 
 
@@ -40,7 +41,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=200, help="load: requests a second (default: 200)")
     parser.add_argument("--pushes", type=int, default=10, help="load: how many pushes in a row (default: 10)")
     arguments = parser.parse_args()
-    speed = arguments.speed or (LOAD_SPEED if arguments.command == "load" else 20)
+    speed = arguments.speed or (LOAD_SPEED if arguments.command == "load" else SPEED)
     if arguments.command == "load" and arguments.tasks == "containers":
         parser.error("the load's tasks are processes, so that it is the same on every machine")
     console = Console()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
+import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.__main__ import SPEED
 from tests.template.stack import (
     HOST_NAME,
     HOSTED_ZONE_ID,
@@ -263,3 +266,13 @@ def test_nodes_finds_references_however_deep() -> None:
         "C",
     }
     assert {"Ref": "C"} in list(nodes([{"x": {"Ref": "C"}}]))
+
+
+def test_the_lab_waits_as_many_times_shorter_as_its_time_is_faster(template: Json) -> None:
+    """Else a companion is not ready before the lab's health checks, which are faster too, give it up."""
+    lab = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))["lab"]["deploy"]["parameters"]
+    given = dict(each.split("=") for each in lab["parameter_overrides"].split())
+    defaults = Stack(template, {}).parameters
+    assert {name: int(value) for name, value in given.items()} == {
+        name: math.ceil(defaults[name] / SPEED) for name in ("DrainSeconds", "SettleSeconds", "TtlSeconds")
+    }
