@@ -24,6 +24,7 @@ import update_record.app
 from botocore import xform_name
 
 from bench.exchanges import recorded
+from bench.silence import silence
 from bench.stub import stub
 from lab.lab import Lab
 from pushlive import aws
@@ -101,6 +102,7 @@ def record(live: LiveState, story: Story) -> Recorded:
     with (
         recorded(environment["AWS_ENDPOINT_URL"]) as recording,
         _environment(environment | {"AWS_ENDPOINT_URL": recording.url}),
+        silence(),
     ):
         aws.client.cache_clear()
         aws._session.cache_clear()  # noqa: SLF001 - the clients of this run are its own

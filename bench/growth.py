@@ -7,19 +7,17 @@ pushed, and have a host name. The functions are cold: they know no task definiti
 
 from __future__ import annotations
 
-import io
 import os
 from collections import Counter
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import boto3
-import redeploy_service.app
-import update_record.app
 from moto import mock_aws
 
+from bench.silence import silence
 from bench.throttling import CALL_SECONDS, ThrottledWire
 from pushlive import aws, ecs, route53, survey
 from tests.functions.region import ACCOUNT, REGION, Region
@@ -60,25 +58,10 @@ def region_of(services: int, concerned: int) -> Iterator[Region]:
                 host_name=f"service-{number}.example.com" if is_concerned else "",
             )
         region.wait(SETTLED_SECONDS)
-        with _silence():
+        with silence():
             region.update_record()
             region.wait(SETTLED_SECONDS)
         yield region
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """What the functions say is not asked for."""
-    loggers = [redeploy_service.app.logger, update_record.app.logger]
-    streams = [logger.registered_handler.stream for logger in loggers]  # type: ignore[attr-defined]
-    with redirect_stdout(io.StringIO()) as nowhere:
-        for logger in loggers:
-            logger.registered_handler.stream = nowhere  # type: ignore[attr-defined]
-        try:
-            yield
-        finally:
-            for logger, stream in zip(loggers, streams, strict=True):
-                logger.registered_handler.stream = stream  # type: ignore[attr-defined]
 
 
 def cost(region: Region, run: Callable[[], None]) -> Json:
@@ -90,7 +73,7 @@ def cost(region: Region, run: Callable[[], None]) -> Json:
     wire.fill()
     wire.attempts.clear()
     began, failed = region.now, ""
-    with _silence():
+    with silence():
         try:
             run()
         except ExceptionGroup as error:

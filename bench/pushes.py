@@ -14,6 +14,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from bench.exchanges import recorded
+from lab import oci_registry
 from lab.ministack import CREDENTIALS
 from lab.watch import until
 from tests.deployed_stack import DeployedStack
@@ -80,6 +81,7 @@ class Pushes:
         elif way != WARM:
             self._lab.delivery.lose_next(lambda event: event["source"] == "aws.ecr")
         self._versions += 1
+        oci_registry.HTTP.clear()  # the registry has closed what was not used since the last push
         self._stack.push(str(self._versions))
         accepted, seen = time.perf_counter(), len(self._asked)
         if way in COMMANDS:

@@ -6,7 +6,11 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
+from docs import benchmark_table, costs_at_scale
 from docs.costs import costs, table
+from pushlive.metrics import Metric
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -54,3 +58,27 @@ def test_the_costs_are_the_sums_of_list_prices() -> None:
         "App Runner, always busy": 15.73,  # 2.56 for memory, 11.68 for the processor, 1.00 for deployments
         "App Runner, never asked": 4.05,  # 2.555 for memory
     }
+
+
+def test_the_benchmarks_are_those_of_their_file() -> None:
+    assert f"\n{benchmark_table.table()}\n" in (ROOT / "README.md").read_text()
+
+
+def test_the_costs_at_scale_are_those_that_the_command_prints() -> None:
+    assert f"\n{costs_at_scale.table()}\n" in (ROOT / "docs" / "performance.md").read_text()
+
+
+def test_each_name_of_a_metric_is_paid_for() -> None:
+    assert len(Metric) == costs_at_scale.METRICS
+
+
+def test_a_month_is_the_sum_of_its_runs() -> None:
+    figures = json.loads((ROOT / "docs" / "benchmarks.json").read_text())
+    one = costs_at_scale.monthly(1, 1)
+    more = costs_at_scale.monthly(2, 1)
+    seconds = sum(each["seconds"] for each in figures["a_push"].values())
+    runs = sum(each["runs"] for each in figures["a_push"].values())
+    # 30 pushes more: seconds of a quarter of a gigabyte, and requests
+    paid = 30 * (seconds * 0.25 * 0.0000166667 + runs * 0.0000002)
+    assert more["Lambda"] - one["Lambda"] == pytest.approx(paid)
+    assert more["metrics"] == one["metrics"]

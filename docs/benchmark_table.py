@@ -1,0 +1,44 @@
+"""The README's table of the figures that `make bench` wrote: `python3 docs/benchmark_table.py`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+FIGURES = Path(__file__).with_name("benchmarks.json")
+OTHERS = {
+    "plain": "a plain handler: boto3, Powertools Logger, as `sam build` lays them out",
+    "floor": "the floor: nothing but the calls, signed by hand",
+}
+COMMANDS = {
+    "aws ecs update-service": "`aws ecs update-service --force-new-deployment`",
+    "ecs-deploy": "`ecs deploy`",
+}
+
+
+def table() -> str:
+    """Return the figures as a table in Markdown."""
+    found = json.loads(FIGURES.read_text(encoding="utf-8"))
+    lines = ["| pushlive, as a multiple of … | RedeployService | UpdateRecord |", "|---|---:|---:|"]
+    for other, words in OTHERS.items():
+        for what, title in (("time_ratio_to", "cold start"), ("memory_ratio_to", "memory")):
+            if (what, other) != ("memory_ratio_to", "floor"):
+                ratios = [f"{each[what][other]:.2f}" for each in found["cold_start"]["functions"].values()]
+                lines.append(f"| {title}, of {words} | {' | '.join(ratios)} |")
+    lines.append(
+        f"| layer, zipped, of the plain libraries | {found['packages']['layer_ratio_to_plain']:.2f} | |"
+    )
+    for other, words in COMMANDS.items() if "pushes" in found else ():
+        ratios = [found["pushes"]["time_ratio"][f"pushlive, {how} to {other}"] for how in ("warm", "cold")]
+        lines.append(f"| push to deployment, warm (cold), of {words} | {ratios[0]:.2f} ({ratios[1]:.2f}) | |")
+    lines += ["", "| a push to a cluster | services concerned | calls that read | seconds | throttled |"]
+    lines.append(f"|{'---|'}{'---:|' * 4}")
+    for cluster in found["growth"]["clusters"]:
+        its, services = cluster["events"]["push"], cluster["services"]
+        cells = (cluster["concerned"], its["reading_calls"], its["seconds"], its["throttled"])
+        lines.append(f"| of {services:,} service{'s' * (services > 1)} | {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table())
