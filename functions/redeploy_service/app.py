@@ -38,7 +38,7 @@ from pushlive.survey import worth_a_look
 from pushlive.telling import Telling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_ecr import ECRClient
@@ -156,7 +156,8 @@ class Redeployment:
     # plan
 
     def _look_at(self, found: ecs.Service, wake: events.Wake) -> Service:
-        held, claim = False, None
+        held = False
+        mine: dict[str, Claim] = {}
         for look in range(LOOKS):
             if look:
                 self.live.images.clear()
@@ -164,34 +165,42 @@ class Redeployment:
             service, pushed = self._read(found, wake, held=held)
             decision = plan_deployment(service, pushed, self.now())
             if decision.action in CLAIMED and not self.settings.dry_run:
-                before, claim = claim, self._claim(service, claim)
-                if claim is None:
-                    decision = Decision(
-                        Action.LEAVE, f"another run is at work on it: {claims.subject(service)}"
-                    )
-                elif claim != before and (claim.number > 1 or decision.action is Action.HOLD):
+                holds = decision.action is Action.HOLD
+                new, anothers = self._claim(claims.subjects(service, deploys=not holds), mine)
+                if anothers:
+                    decision = Decision(Action.LEAVE, f"another run is at work on it: {anothers}")
+                elif any(claim.number > 1 for claim in new) or (new and holds):
                     # What was read before the claim may be what another run has just changed.
-                    if claim.number > 1:
-                        logger.info(
-                            "taken over", reason="the run that claimed it is over", claim=claim.stream
-                        )
                     continue
             self._say(decision, service, pushed)
-            self._apply(decision, service, claim)
-            if claim and decision.action is Action.LEAVE:
+            self._apply(decision, service, mine)
+            if decision.action is Action.LEAVE:
                 # Held and nothing to start yet, or another run has deployed it: the next run may claim.
-                claims.release(self.logs_client(), self.settings.claims_log_group, claim)
+                self._release(mine)
             held = decision.action is Action.HOLD
             if not held or self.settings.dry_run:
                 break
         return service
 
-    def _claim(self, service: Service, claim: Claim | None) -> Claim | None:
-        """Return the claim of what is to be deployed, perhaps the one we have; None if it is another's."""
-        subject = claims.subject(service)
-        if claim and claim.subject == subject:
-            return claim
-        return claims.take(self.logs_client(), self.settings.claims_log_group, subject, self.now())
+    def _claim(self, subjects: Iterable[str], mine: dict[str, Claim]) -> tuple[list[Claim], str]:
+        """Take the claims that are not `mine` yet; return these, and which of them is another run's."""
+        new: list[Claim] = []
+        for subject in subjects:
+            if subject in mine:
+                continue
+            claim = claims.take(self.logs_client(), self.settings.claims_log_group, subject, self.now())
+            if claim is None:
+                return new, subject
+            if claim.number > 1:
+                logger.info("taken over", reason="the run that claimed it is over", claim=claim.stream)
+            mine[subject] = claim
+            new.append(claim)
+        return new, ""
+
+    def _release(self, mine: dict[str, Claim]) -> None:
+        while mine:
+            _, claim = mine.popitem()
+            claims.release(self.logs_client(), self.settings.claims_log_group, claim)
 
     def _pushed(self, wake: events.Wake, service: Service) -> Image | None:
         if not isinstance(wake, events.Push):
@@ -232,7 +241,7 @@ class Redeployment:
 
     # apply
 
-    def _apply(self, decision: Decision, service: Service, claim: Claim | None) -> None:
+    def _apply(self, decision: Decision, service: Service, mine: dict[str, Claim]) -> None:
         if decision.action is Action.LEAVE or self.settings.dry_run:
             return
         try:
@@ -246,8 +255,8 @@ class Redeployment:
         except ClientError as error:
             # After an error of the server's, as after no answer, it may have been carried out all the same:
             # then nobody deploys until this run is over, and the deployments tell.
-            if claim and error.response["ResponseMetadata"]["HTTPStatusCode"] < SERVER_ERROR:
-                claims.release(self.logs_client(), self.settings.claims_log_group, claim)
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] < SERVER_ERROR:
+                self._release(mine)
             if error.response["Error"]["Code"] not in GONE:
                 raise
             logger.info(

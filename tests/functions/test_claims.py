@@ -288,7 +288,33 @@ def test_a_service_made_anew_under_the_same_name_starts_with_no_claim(region: Re
     region.wait(60)
     region.redeploy(region.push("2"))
     assert region.service()["desiredCount"] == 1
-    assert len(region.claims()) == 2
+    assert len({claim.split("/")[2] for claim in region.claims()}) == 2, "of two services' first deployments"
+
+
+@pytest.mark.parametrize("seconds", [2, 5, 8, 10, 20])
+def test_a_person_who_starts_the_service_between_two_runs_looks_makes_no_second_deployment(
+    region: Region, seconds: float
+) -> None:
+    """One run sees a service that never ran, the other one whose first task has resolved its image."""
+    region.hands["ecr"].create_repository(repositoryName="app")
+    region.create_service()
+    region.wait(5)
+    region.redeploy(region.deployment_event())
+    region.wait(60)
+    push = region.push("1")
+    region.scale(3)
+
+    def another_run() -> None:
+        region.wait(seconds)
+        region.redeploy(push)
+
+    region.before("CreateLogStream", another_run)
+    region.redeploy(push)
+    forced = [call for call in region.calls("UpdateService") if call["forceNewDeployment"]]
+    assert len(forced) == 1
+    region.wait(300)
+    assert region.running_digests() == {digest(push)}
+    assert len(region.tasks()) == 3
 
 
 @pytest.mark.parametrize("action", ["leave", "dry run"])

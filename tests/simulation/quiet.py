@@ -114,18 +114,25 @@ def _check_messages(cloud: Cloud, service: Service) -> None:
         ).isdecimal()  # that is an error, and told as one
     ):
         return
-    for deployment in service.service_deployments:
+    for number, deployment in enumerate(service.service_deployments):
         ended = deployment.finished_at or deployment.stopped_at
         outcome = deployment.status in {"SUCCESSFUL", "ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED"}
         name = deployment.arn.rpartition("/")[2]
         if (
             outcome
+            and not (deployment.status == "SUCCESSFUL" and _failed_later(service, number))
             and _own(deployment.target)
             and ended is not None
             and ended >= cloud.faults.last_at - SCHEDULE_SECONDS
             and not cloud.checks.messages[name]
         ):
             cloud.checks.fail(TOLD, f"nobody was told that {name} of {service.name} is {deployment.status}")
+
+
+def _failed_later(service: Service, number: int) -> bool:
+    """Whether a newer deployment failed: that was told, and this one's images may be its rollback's."""
+    newer = service.service_deployments[number + 1 :]
+    return any(each.rollback is not None or each.breaker_status == "TRIGGERED" for each in newer)
 
 
 def _own(revision: ServiceRevision) -> dict[str, str]:

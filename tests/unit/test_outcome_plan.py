@@ -91,6 +91,21 @@ def test_an_outcome_is_told_for_a_quarter_of_an_hour(seconds_ago: float, is_told
     assert ended(service(found), NOW) == ([(found, Outcome.LIVE)] if is_told else [])
 
 
+@pytest.mark.parametrize(
+    "newer",
+    [
+        deployment("ROLLBACK_IN_PROGRESS"),
+        deployment("ROLLBACK_SUCCESSFUL", finished_at=ago(1000)),
+        deployment("ROLLBACK_FAILED", finished_at=ago(1000)),
+        deployment("IN_PROGRESS", circuit_breaker_triggered=True),
+    ],
+    ids=lambda newer: newer.status,
+)
+def test_what_a_newer_deployment_may_have_gone_back_to_is_not_told_as_live(newer: ServiceDeployment) -> None:
+    """A service's hold at 0 is SUCCESSFUL without an image, and gets one when the first push rolls back."""
+    assert ended(service(newer, deployment("SUCCESSFUL")), NOW) == []
+
+
 def test_outcomes_are_told_in_the_order_in_which_they_came() -> None:
     newer, older = deployment("SUCCESSFUL"), deployment("ROLLBACK_SUCCESSFUL", finished_at=ago(300))
     found = ended(service(newer, deployment("IN_PROGRESS"), older), NOW)

@@ -51,17 +51,21 @@ class Claim:
         return f"{self.subject}/{self.number}"
 
 
-def subject(service: Service) -> str:
-    """Return what a claim is of: the service, its newest deployment, and the images to follow it.
+def subjects(service: Service, *, deploys: bool) -> tuple[str, ...]:
+    """Return what is to be claimed: the service, its newest deployment, and the images to follow it.
 
-    A service that never ran has one claim, for its hold and its start: they must not cross.
+    A service that never ran has another claim before that, for its hold and its start: they must not cross.
+    To be deployed it needs both, because somebody who scales it may have started it between the looks of two
+    runs, one of which then sees a service that ran.
     """
     follows = service.deployments[0].name if service.deployments else "none"
-    if service.never_ran:
-        return f"claims/{service.service_name}/{follows}/first"
+    first = f"claims/{service.service_name}/{follows}/first"
+    if service.never_ran and not deploys:
+        return (first,)
     digests = sorted({str(image.digest).removeprefix("sha256:") for image in service.images})
     images = "-".join(digest[:DIGEST_CHARACTERS] for digest in digests)
-    return f"claims/{service.service_name}/{follows}/{images}"
+    of_images = f"claims/{service.service_name}/{follows}/{images}"
+    return (first, of_images) if service.never_ran else (of_images,)
 
 
 def take(client: CloudWatchLogsClient, log_group: str, subject: str, now: datetime) -> Claim | None:

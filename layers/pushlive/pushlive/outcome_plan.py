@@ -6,6 +6,7 @@ SUCCESSFUL, and it resolved an image of the registry  live
 ROLLBACK_SUCCESSFUL                                   failed, and what runs again
 ROLLBACK_FAILED, or STOPPED by the circuit breaker    failed, and nothing to go back to
 STOPPED by a newer deployment or by a person          nothing
+a newer one failed, and may have gone back to it      nothing: that is told
 ended more than 15 minutes ago                        nothing: it was told then
 under way                                             nothing yet
 
@@ -76,14 +77,19 @@ def outcome(deployment: ServiceDeployment) -> Outcome | None:
 
 
 def ended(service: Service, now: datetime) -> list[tuple[ServiceDeployment, Outcome]]:
-    """Return the deployments whose outcome is to be told, oldest first."""
-    return [
-        (deployment, what)
-        for deployment in reversed(service.deployments)
-        if (what := outcome(deployment))
-        and deployment.finished_at
-        and now < deployment.finished_at + TOLD_WITHIN
-    ]
+    """Return the deployments whose outcome is to be told, oldest first.
+
+    None is live that a newer one has failed after: what a deployment at desired count 0 resolved may come
+    from a rollback to it.
+    """
+    found, newer_failed = [], False
+    for deployment in service.deployments:
+        what = outcome(deployment)
+        recent = deployment.finished_at and now < deployment.finished_at + TOLD_WITHIN
+        if what and recent and not (what is Outcome.LIVE and newer_failed):
+            found.append((deployment, what))
+        newer_failed = newer_failed or deployment.failed or deployment.status in ROLLING_BACK
+    return found[::-1]
 
 
 def late(service: Service, now: datetime, limit_seconds: int) -> ServiceDeployment | None:
