@@ -12,7 +12,7 @@ import botocore
 import pytest
 
 from layer_build.aws_calls import Call, calls_of_layer
-from layer_build.contents import KEPT_BESIDE, REPLACED, keep_reached, replace
+from layer_build.contents import keep_reached
 from layer_build.models import (
     MissingInModelError,
     Models,
@@ -211,22 +211,3 @@ def test_module_that_the_functions_import_and_that_is_gone_is_named(tmp_path: Pa
     with pytest.raises(FileNotFoundError, match=r"p\.gone"):
         keep_reached(tmp_path, "p", ["p.root", "p.gone"], "p.never")
     assert (tmp_path / "p" / "root.py").exists()
-
-
-def test_packages_that_are_loaded_and_never_used_are_reduced_to_what_others_import(tmp_path: Path) -> None:
-    for name in (*REPLACED, *KEPT_BESIDE, "botocore/docs/bcdoc/restdoc.py", "botocore/session.py"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("import everything")
-    replace(tmp_path)
-    assert files_in(tmp_path) == {*REPLACED, *KEPT_BESIDE, "botocore/session.py"}
-    assert {name: (tmp_path / name).read_text() for name in REPLACED} == REPLACED
-    assert (tmp_path / "urllib3/http2/probe.py").read_text() == "import everything"
-
-
-@pytest.mark.parametrize("missing", sorted({*REPLACED, *KEPT_BESIDE}))
-def test_module_to_be_reduced_that_is_gone_is_named(tmp_path: Path, missing: str) -> None:
-    for name in {*REPLACED, *KEPT_BESIDE} - {missing}:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("import everything")
-    with pytest.raises(FileNotFoundError, match=missing):
-        replace(tmp_path)

@@ -1,8 +1,6 @@
 """What of the libraries is left out: modules that nothing imports, and what only pip and people read.
 
-Two packages are loaded with every client and never used in a function: botocore's documentation of its
-clients for `help()`, with its own parser of HTML, and urllib3's switch for HTTP/2, which looks for a
-package. Of them stays what others import.
+What is shipped of a library is as its authors made it.
 """
 
 from __future__ import annotations
@@ -21,29 +19,6 @@ POWERTOOLS_PARTS = (POWERTOOLS, f"{POWERTOOLS}.logging", f"{POWERTOOLS}.metrics"
 # Imported inside one function, for values that are models of pydantic, which is not in the layer.
 POWERTOOLS_NEVER = f"{POWERTOOLS}.event_handler"
 
-DOCSTRINGS = """\
-# In place of botocore's own: a function asks for no help, and what makes it is not in the layer.
-
-
-class ClientMethodDocstring(str):
-    def __new__(cls, *args: object, **kwargs: object):
-        return super().__new__(cls)
-
-
-class PaginatorDocstring(ClientMethodDocstring):
-    pass
-
-
-class WaiterDocstring(ClientMethodDocstring):
-    pass
-"""
-REPLACED = {
-    "botocore/docs/__init__.py": "",
-    "botocore/docs/docstring.py": DOCSTRINGS,
-    "urllib3/http2/__init__.py": "",
-}
-KEPT_BESIDE = {"botocore/docs/utils.py", "urllib3/http2/probe.py"}
-
 # Of a library's dist-info stay its name and version, which scanners look for, and its licence.
 KEPT_OF_DIST_INFO = ("METADATA", "LICENSE", "LICENCE", "NOTICE", "COPYING", "licenses")
 
@@ -56,23 +31,6 @@ def leave_out(target: Path) -> None:
             if not path.name.startswith(KEPT_OF_DIST_INFO):
                 path.unlink()
     keep_reached(target, POWERTOOLS, POWERTOOLS_PARTS, POWERTOOLS_NEVER)
-    replace(target)
-
-
-def replace(target: Path) -> None:
-    """Reduce the packages that are loaded and never used to what others import of them.
-
-    Raises:
-        FileNotFoundError: one of their modules is not there, so the libraries are others than was thought.
-    """
-    kept = {target / name for name in (*REPLACED, *KEPT_BESIDE)}
-    for path in sorted(kept):
-        if not path.exists():
-            raise FileNotFoundError(f"{path} is not there: look anew at what is loaded and never used")
-    for folder in {path.parent for path in kept}:
-        _remove_all_but(kept, folder)
-    for name, content in REPLACED.items():
-        (target / name).write_text(content, encoding="utf-8")
 
 
 def keep_reached(target: Path, package: str, roots: Sequence[str], never: str) -> None:
