@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from lab.ministack import ACCOUNT, CREDENTIALS
@@ -114,11 +115,22 @@ class LiveState:
         return str(self._versions)
 
     def put_right(self) -> None:
-        """The newest deployment is over, its task answers, and the record holds its address."""
+        """The newest deployment is over and told, its task answers, and the record holds its address."""
         until(self._is_steady, "the end of the deployment")
         tag = {"key": "pushlive:hostname", "value": HOST_NAME}
         self._ecs.tag_resource(resourceArn=self._service_arn, tags=[tag])
         self.put_record(*self.addresses())
+        self._tell()
+
+    def _tell(self) -> None:
+        """As if a run had told people of all deployments that are over (pushlive/claims.py)."""
+        logs, group = self._lab.client("logs"), self._settings["CLAIMS_LOG_GROUP"]
+        listed = self._ecs.list_service_deployments(cluster=CLUSTER, service=SERVICE)["serviceDeployments"]
+        for deployment in listed:
+            name = deployment["serviceDeploymentArn"].rpartition("/")[2]
+            for stream in (f"told/{SERVICE}/{name}/live/1", f"told/{SERVICE}/{name}/live/done"):
+                with suppress(logs.exceptions.ResourceAlreadyExistsException):
+                    logs.create_log_stream(logGroupName=group, logStreamName=stream)
 
     def _is_steady(self) -> bool:
         service = self._service()
