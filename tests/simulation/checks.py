@@ -414,7 +414,7 @@ class Checks:
         return isinstance(error, ExceptionGroup) and all("'many'" in str(each) for each in error.exceptions)
 
     def _is_throttled_by_what_was_delayed(self, error: BaseException) -> bool:
-        """Whether Route 53 was asked too often soon after a fault: runs that were killed come again at once."""
+        """Whether Route 53 was asked too often soon after a fault: killed runs come again all at once."""
         soon = self.cloud.clock.now < self.cloud.faults.grave_at + CALM_AGAIN_SECONDS
         return soon and "Rate exceeded" in repr(getattr(error, "exceptions", ()))
 
