@@ -123,6 +123,7 @@ class Checks:
             for found in answer["services"]:
                 name, tags = found["serviceName"], {tag["key"]: tag["value"] for tag in found["tags"]}
                 run.seen["service", name] = found
+                run.seen["generation", name] = self.generation[name]
                 if tags.get("pushlive:redeploy") == "on-push":
                     run.seen["opted in", name] = True
             if len(request["services"]) == 1:
@@ -170,7 +171,8 @@ class Checks:
             for container in own_containers(service.deployments[0].revision).values()
         }
         pushes = tuple((name, push) for name, (push, _) in images.items())
-        run.seen["pushes"] = (service.created_at, service.name, self.generation[service.name], pushes)
+        generation = run.seen.get(("generation", service.name), 0)  # what came after its look it cannot know
+        run.seen["pushes"] = (service.created_at, service.name, generation, pushes)
         looked_at = run.seen.get(("deployments", service.name), self.cloud.clock.now)
         self._check_use(run, service, {name: digest for name, (_, digest) in images.items()}, looked_at)
         if (
