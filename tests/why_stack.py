@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -139,8 +140,11 @@ class WhyStack(DeployedStack):
 
     def wake(self, function: str) -> None:
         """Run a function as its schedule does, and wait for its end."""
-        event = (sam.ROOT / "events" / "schedule.json").read_bytes()
-        self.lab.client("lambda").invoke(FunctionName=self.resource(function), Payload=event)
+        event = json.loads((sam.ROOT / "events" / "schedule.json").read_text())
+        event |= {"account": ministack.ACCOUNT, "region": ministack.REGION}
+        self.lab.client("lambda").invoke(
+            FunctionName=self.resource(function), Payload=json.dumps(event).encode()
+        )
 
     @contextmanager
     def record_set(self, name: str, kind: str, *values: str) -> Iterator[None]:
