@@ -52,8 +52,10 @@ LONGEST_PAUSE_SECONDS = 8.0
 HEALTH_PAUSE_SECONDS = 2.0
 # Left of the function's time-out when the last look begins: its calls and probes must end in time.
 LAST_LOOK_SECONDS = 15.0
-# Of two runs at the same time only one can lose, so a run that loses this often has met something else.
-LOST_RACES = 5
+# Of the runs that change a record at the same moment one always wins, and the others wait for another while
+# each. So a run that loses this often has met something else.
+LOST_RACES = 8
+LOST_RACE_SECONDS = 0.25
 
 METRICS = {
     Action.WRITE: Metric.RECORDS_WRITTEN,
@@ -173,6 +175,7 @@ class RecordUpdate:
                 lost_races += 1
                 if lost_races == LOST_RACES:
                     raise
+                self.sleep(lost_races * LOST_RACE_SECONDS)
                 continue
             if decision != said:
                 self._say(decision, service_name, name)
