@@ -160,7 +160,7 @@ class Checks:
         elif request.get("forceNewDeployment"):
             self._check_deployment(run, service)
         elif request.get("desiredCount") == 0 and any(
-            each.target.digests.keys() & own_containers(each.target).keys()
+            own_containers(each.target).keys() <= each.target.digests.keys()  # else no task of it ever ran
             for each in service.service_deployments
         ):
             self.fail(KEPT_DOWN, f"{run} asks for {_short(request)}")
