@@ -700,11 +700,14 @@ def test_a_race_lost_again_and_again_is_raised(region: Region, log: Log) -> None
         region.before("ChangeResourceRecordSets", change_again)
 
     change_again()
+    begun = region.now
     with pytest.raises(ExceptionGroup) as raised:
         region.update_record()
     assert isinstance(raised.value.exceptions[0], RecordChangedMeanwhileError)
     assert log.messages(ecs_service="app")[-1] == "failed"
     assert len(region.changes()) == update_record.app.LOST_RACES
+    waits = range(1, update_record.app.LOST_RACES)  # each longer, so that runs in step get out of it
+    assert region.now - begun == pytest.approx(sum(waits) * update_record.app.LOST_RACE_SECONDS)
 
 
 # Errors
