@@ -11,7 +11,6 @@ One run, woken by a push, by the end of a deployment, or every five minutes:
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -29,7 +28,6 @@ from pushlive.redeploy_plan import (
     Decision,
     Image,
     Service,
-    deployable_from,
     opt_out,
     plan_deployment,
 )
@@ -86,14 +84,11 @@ class Redeployment:
     """Makes the client, which most runs do not need."""
     sns_client: Callable[[], SNSClient]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    sleep: Callable[[float], None] = time.sleep
     live: LiveServices = field(init=False)
     """The live state, as it is read."""
 
     def __post_init__(self) -> None:
-        self.live = LiveServices(
-            self.settings, self.ecs_client, self.ecr_client, on_image=self._wait_out_the_second_of
-        )
+        self.live = LiveServices(self.settings, self.ecs_client, self.ecr_client)
 
     def run(self, event: Any) -> None:  # noqa: ANN401 - whatever somebody sends
         """Decide for each service that the event may concern, and do it.
@@ -113,7 +108,6 @@ class Redeployment:
         if isinstance(wake, events.Push):
             # A push lies in the past, whatever its event says.
             wake = replace(wake, pushed_at=min(wake.pushed_at, self.now()))
-            self._wait_out_the_second_of(Image("", wake.digest, wake.pushed_at))
         failures: dict[str, Exception] = {}
         for service in self._services(wake):
             try:
@@ -278,11 +272,3 @@ class Redeployment:
         Telling(settings, self.ecs_client, self.logs_client, self.sns_client, logger).tell(
             service, found, now
         )
-
-    def _wait_out_the_second_of(self, image: Image) -> None:
-        """Sleep until a deployment can be told from one of before the push: a second at most.
-
-        Deployments are read after this, so whoever deploys this push is seen by all who look later.
-        """
-        if image.pushed_at:
-            self.sleep(min(1.0, max(0.0, (deployable_from(image) - self.now()).total_seconds())))

@@ -318,7 +318,6 @@ class Region:
                 lambda: self.wire.client("logs"),
                 lambda: self.wire.client("sns"),
                 now=self.datetime,
-                sleep=self.wait,
             ).run(event or self.schedule())
 
     def update_record(self, event: Json | None = None, *, seconds: float = 45, **env: str) -> None:

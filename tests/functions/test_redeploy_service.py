@@ -124,14 +124,26 @@ def test_two_pushes_in_one_second_end_with_the_second_one(region: Region) -> Non
     assert region.changes() == ["UpdateService"]
 
 
-def test_a_push_in_the_second_of_another_deployment_is_deployed(region: Region) -> None:
+def test_a_push_in_the_second_of_another_deployment_is_carried_by_it(region: Region) -> None:
     running(region)
     region.wait(0.2)
     region.update_service(forceNewDeployment=True)
     region.wait(0.2)
     push = region.push("2")
     region.redeploy(push)
+    region.wait(300)
+    region.redeploy()
+    assert region.changes() == []
+    assert region.running_digests() == {digest(push)}
+
+
+def test_a_push_is_deployed_at_once(region: Region) -> None:
+    running(region)
+    push = region.push("2")
+    pushed_at = region.datetime()
+    region.redeploy(push)
     assert region.changes() == ["UpdateService"]
+    assert region.datetime() == pushed_at
 
 
 def test_two_runs_at_the_same_time_end_in_the_same_state(region: Region) -> None:
@@ -185,15 +197,25 @@ def test_a_lost_push_is_deployed_by_the_schedule_once(region: Region) -> None:
     assert region.running_digests() == {digest(push)}
 
 
-def test_an_image_whose_digest_ecs_reports_otherwise_is_not_redeployed_for_ever(region: Region) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "times"),
+    [
+        pytest.param(1, 1, id="deployed-after-its-second-once"),
+        pytest.param(0.1, 2, id="deployed-within-its-second-once-more"),
+    ],
+)
+def test_an_image_whose_digest_ecs_reports_otherwise_is_not_redeployed_for_ever(
+    region: Region, seconds: float, times: int
+) -> None:
     running(region)
     push = region.push("2", children=["sha256:" + "c" * 64])
     region.reported[digest(push)] = "sha256:" + "e" * 64
+    region.wait(seconds)
     region.redeploy(push)
     for _ in range(20):
         region.wait(300)
         region.redeploy()
-    assert region.changes() == ["UpdateService"]
+    assert region.changes() == ["UpdateService"] * times
     assert region.running_digests() == {"sha256:" + "e" * 64}
 
 

@@ -205,7 +205,6 @@ class Cloud:
             lambda: self._client(environment, "logs"),
             lambda: self._client(environment, "sns"),
             now=lambda: moment(self.clock.now),
-            sleep=self._sleep(environment),
         ).run(event)
 
     def _update_record(self, environment: Environment, event: Json) -> None:

@@ -15,7 +15,6 @@ from pushlive.redeploy_plan import (
     Image,
     Service,
     ServiceDeployment,
-    deployable_from,
     is_live,
     opt_out,
     plan_deployment,
@@ -375,12 +374,64 @@ ROWS = [
         service(deployments=(deployment(1, None, "IN_PROGRESS"), BEFORE)), SCHEDULE, LEAVE, "carried by",
     ),
     row(
-        "deployment-of-the-same-second-does-not-carry-the-push",
-        service(deployments=(deployment(0.999, None, "IN_PROGRESS"), BEFORE)), PUSH, DEPLOY, "now names",
+        "deployment-of-the-push's-second-that-resolved-nothing-will-carry-it",
+        service(deployments=(deployment(0, None, "IN_PROGRESS"), BEFORE), running_digests=()),
+        PUSH, LEAVE, "carried by deployment at+0",
     ),
     row(
-        "deployment-of-the-same-second-that-resolved-the-push-carries-it",
+        "deployment-of-the-push's-second-that-never-resolved-anything-is-not-repeated",
+        service(deployments=(deployment(0.999, None), BEFORE), running_digests=({},)),
+        SCHEDULE, LEAVE, "carried by",
+    ),
+    row(
+        "deployment-of-the-push's-second-that-resolved-the-push-carries-it",
         service(deployments=(deployment(0.5, NEW, "IN_PROGRESS"), BEFORE)), PUSH, LEAVE, "carried by",
+    ),
+    row(
+        "deployment-of-the-push's-second-that-resolved-the-push-carries-it-also-when-no-task-runs",
+        service(deployments=(deployment(0.5, NEW), BEFORE), running_digests=()),
+        SCHEDULE, LEAVE, "carried by",
+    ),
+    row(
+        "deployment-of-the-push's-second-that-resolved-the-image-before-does-not-carry-it",
+        service(deployments=(deployment(0.5, OLD, "IN_PROGRESS"), BEFORE), running_digests=()),
+        PUSH, DEPLOY, "now names",
+    ),
+    row(
+        "deployment-of-the-push's-second-is-not-judged-by-tasks-which-may-be-older",
+        service(deployments=(deployment(0.5, None, "IN_PROGRESS"), BEFORE)), PUSH, LEAVE, "carried by",
+    ),
+    row(
+        "deployment-of-the-push's-second-that-could-resolve-nothing-and-was-rolled-back-is-not-repeated",
+        service(deployments=(deployment(0.5, None, "ROLLBACK_SUCCESSFUL"), BEFORE)),
+        PUSH, LEAVE, "carried by",
+    ),
+    row(
+        "deployment-of-the-second-before-the-push-does-not-carry-it",
+        service(deployments=(deployment(-0.001, None, "IN_PROGRESS"), BEFORE), running_digests=()),
+        PUSH, DEPLOY, "now names",
+    ),
+    row(
+        "deployment-of-the-push's-second-to-count-0-carries-nothing",
+        service(deployments=(deployment(0.5, None), BEFORE), running_digests=(), desired_count=0),
+        PUSH, LEAVE, "scaled to 0",
+    ),
+    row(
+        "service-made-at-0-in-the-push's-second-is-started",
+        new_service(deployments=(deployment(0.5, None),), desired_count=0), PUSH, START, "first push", 3,
+    ),
+    row(
+        "service-made-in-the-push's-second-starts-with-the-push",
+        new_service(deployments=(deployment(0.5, None, "IN_PROGRESS"),)), PUSH, LEAVE, "carried by",
+    ),
+    row(
+        "second-image-pushed-in-the-second-of-a-deployment-that-did-not-resolve-it-is-carried",
+        two_containers(
+            images=(image(NEW, 0), image(NEW, 0, SIDE)),
+            deployments=(deployment(0.5, NEW, "IN_PROGRESS"), BEFORE),
+            running_digests=(),
+        ),
+        push_of(SIDE), LEAVE, "carried by",
     ),
     row(
         "pending-deployment-that-resolved-the-push-carries-it",
@@ -408,6 +459,11 @@ ROWS = [
         "digest-unknown-to-us-is-deployed-once",
         service(deployments=(deployment(-60, UNKNOWN), BEFORE), running_digests=({APP: UNKNOWN},)),
         PUSH, DEPLOY, "now names",
+    ),
+    row(
+        "digest-unknown-to-us-in-the-push's-second-is-deployed-once-more",
+        service(deployments=(deployment(0.5, UNKNOWN), BEFORE), running_digests=({APP: UNKNOWN},)),
+        SCHEDULE, DEPLOY, "now names",
     ),
     row(
         "ecs-knows-no-digest-so-time-alone-decides-to-leave",
@@ -684,17 +740,28 @@ def test_a_deployment_is_never_followed_by_another_of_the_same_push(
     decision = plan_deployment(live, pushed, NOW)
     if decision.action not in (Action.START, Action.DEPLOY):
         return
-    times = [deployable_from(each) for each in (*live.images, *([pushed] if pushed else []))]
-    for status in ("PENDING", "IN_PROGRESS", "SUCCESSFUL", "STOPPED"):
-        begun = ServiceDeployment("arn:deployment/app/new", status, max(times), {})
-        after = replace(
-            live,
-            deployments=(begun, *live.deployments),
-            desired_count=decision.desired_count or live.desired_count,
-            running_digests=(),
-        )
-        for again in (pushed, None):
-            assert plan_deployment(after, again, NOW).action is Action.LEAVE
+    pushed_at = max(
+        each.pushed_at for each in (*live.images, *([pushed] if pushed else [])) if each.pushed_at
+    )
+    now_named = {each.reference: each.digest for each in live.images if each.digest}
+    others = {APP: UNKNOWN, SIDE: UNKNOWN}
+    after_the_second = pushed_at + timedelta(seconds=1)
+    for created_at, digests in (
+        (pushed_at, {}),  # soon, and nothing is known of it yet
+        (pushed_at, now_named),
+        (after_the_second, {}),
+        (after_the_second, others),
+    ):
+        for status in ("PENDING", "IN_PROGRESS", "SUCCESSFUL", "STOPPED"):
+            begun = ServiceDeployment("arn:deployment/app/new", status, created_at, digests)
+            after = replace(
+                live,
+                deployments=(begun, *live.deployments),
+                desired_count=decision.desired_count or live.desired_count,
+                running_digests=(),
+            )
+            for again in (pushed, None):
+                assert plan_deployment(after, again, NOW).action is Action.LEAVE
 
 
 @given(services(), PUSHES)

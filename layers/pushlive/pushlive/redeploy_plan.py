@@ -10,6 +10,7 @@ this run has just held it, and now there is an image              start it, with
 these digests already failed here                                 leave: push a new one
 a rollback is in progress                                         leave: look again when it is over
 the newest deployment was created after the push, or resolved it  leave: already carries it
+it was created in the second of the push, and resolved nothing    leave: its first task will resolve it
 the newest deployment's running tasks all run it                  leave: already live
 pushed seconds ago, and something else woke us                    leave: its own event is on its way
 never ran, desired count 0                                        start it, with its tag's count
@@ -247,24 +248,28 @@ def _is_deployed(image: Image, service: Service) -> bool:
     """Return whether the newest deployment carries `image`: two rules, each enough to stop a repetition.
 
     Which digest ECS reports for an index is not documented. If it were one that we do not know,
-    the rule by time still deploys each push once only.
+    the rule by time still deploys each push once only, or twice if ECS took the first within its second.
     """
     if not service.deployments:
         return False
     newest = service.deployments[0]
-    if newest.created_at >= deployable_from(image):
+    if newest.created_at >= _deployable_from(image):
         # One made while the desired count went to 0 has resolved nothing and so carries nothing.
         # A service's first deployment counts all the same: somebody made the service at 0 on purpose.
         return bool(newest.digests) or service.desired_count > 0 or len(service.deployments) == 1
-    if newest.status in UNDER_WAY and image.is_run_as(newest.digests.get(image.reference)):
+    resolved = newest.digests.get(image.reference)
+    if newest.created_at >= _deployable_from(image) - ONE_SECOND:
+        # Before or after the push? A tag is resolved when the first task starts (ECS guide, "Container image
+        # resolution"), which is later: until then it carries the push in any case, and then its digest tells.
+        return image.is_run_as(resolved) if resolved else service.desired_count > 0
+    if newest.status in UNDER_WAY and image.is_run_as(resolved):
         return True
     return is_live([image], service.running_digests)
 
 
-def deployable_from(image: Image) -> datetime:
-    """Return the time from which a new deployment surely carries this push, and can be told from older ones.
+def _deployable_from(image: Image) -> datetime:
+    """Return the time from which a new deployment surely came after this push.
 
-    ECR and EventBridge give the time of a push in whole seconds, ECS that of a deployment in
-    milliseconds: a deployment of the same second may have resolved the tag before the push.
+    ECR and EventBridge give the time of a push in whole seconds, ECS that of a deployment in milliseconds.
     """
     return (image.pushed_at or datetime.max.replace(tzinfo=UTC) - ONE_SECOND) + ONE_SECOND

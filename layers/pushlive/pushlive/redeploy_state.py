@@ -11,8 +11,6 @@ from pushlive.config import ConfigError
 from pushlive.redeploy_plan import Image, Service, ServiceDeployment, opt_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecs import ECSClient
 
@@ -30,8 +28,6 @@ class LiveServices:
     settings: Settings
     ecs_client: ECSClient
     ecr_client: ECRClient
-    on_image: Callable[[Image], None] = lambda _: None
-    """Told of each image that was read, before the deployments are read that may carry it."""
     images: dict[str, Image] = field(default_factory=dict)
 
     def all(self) -> list[ecs.Service]:
@@ -67,7 +63,10 @@ class LiveServices:
         return replace(service, start_count=start_count(found), image_references=references)
 
     def whole(self, found: ecs.Service, outline: Service) -> Service:
-        """Return the service with all that its plan may ask for."""
+        """Return the service with all that its plan may ask for.
+
+        Deployments are read after the images: who has deployed what a tag names now is seen.
+        """
         cluster = self.settings.cluster_arn
         definition = ecs.task_definition(self.ecs_client, found.task_definition_arn)
         images = tuple(image for reference in outline.image_references if (image := self.image(reference)))
@@ -103,9 +102,7 @@ class LiveServices:
         if tagged is None or not self.settings.admits_repository(tagged[0]):
             return None
         if reference not in self.images:
-            image = ecr.image(self.ecr_client, reference, *tagged)
-            self.on_image(image)
-            self.images[reference] = image
+            self.images[reference] = ecr.image(self.ecr_client, reference, *tagged)
         return self.images[reference]
 
 
