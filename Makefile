@@ -71,11 +71,12 @@ clean: ## remove everything that was made here
 	@$(PYTHON) -m venv --clear .venv-ecs-deploy && .venv-ecs-deploy/bin/python $(INSTALL) $< | $(DOTS)
 	@(cd .venv-ecs-deploy && $(COMPILE)) && touch $@
 
-# By Lambda's own Python where that runs here (a version manager's shim may be there and not run). It holds what its
+# By Lambda's own Python where that is installed (pyenv's shim runs only the version that is asked for). It holds what its
 # lock names and nothing else, not even pip: whatever the built functions import besides must come from sam build.
 .venv-runtime/installed: requirements/runtime.txt | .venv/installed
 	@echo "Installing Lambda's runtime interface client into .venv-runtime (once) ..."
-	@python=python3.13; $$python -c "" 2>/dev/null || python="$(PYTHON)"; $$python -m venv --clear --without-pip .venv-runtime
+	@export PYENV_VERSION=3.13; python=python3.13; \
+	  $$python -c "" 2>/dev/null || { unset PYENV_VERSION; python="$(PYTHON)"; }; $$python -m venv --clear --without-pip .venv-runtime
 	@PIP_PYTHON=.venv-runtime/bin/python .venv/bin/python $(INSTALL) $< | $(DOTS)
 	@(cd .venv-runtime && $(COMPILE)) && touch $@
 

@@ -110,6 +110,7 @@ class Lab:
         application = ministack.application()
         ministack.name_repositories_after(f"{HOST}:{self.port}")
         ministack.leave_schedules_to_us()
+        ministack.run_functions_by_their_runtime()
         timings = replace(
             Timings().scaled(1 / self.speed), least_probe_interval_seconds=0.5, least_probe_timeout_seconds=3
         )

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
 import sys
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -70,6 +72,32 @@ def leave_schedules_to_us() -> None:
     from ministack.services import eventbridge  # noqa: PLC0415
 
     eventbridge.start_scheduler = lambda: None
+
+
+def run_functions_by_their_runtime() -> None:
+    """Run a function by the Python that its runtime names, such as python3.13, where that is installed."""
+    from ministack.core import lambda_runtime  # noqa: PLC0415
+
+    before = lambda_runtime._detect_runtime_binary  # noqa: SLF001
+
+    def detect(runtime: str) -> tuple[str, str]:
+        binary, worker = before(runtime)
+        return installed(runtime) or binary, worker
+
+    lambda_runtime._detect_runtime_binary = detect  # noqa: SLF001
+
+
+@cache
+def installed(runtime: str) -> str | None:
+    """Return the Python of a runtime; None if it is not installed here."""
+    # The shim of a version manager (pyenv) runs a version that is not active only when it is asked for.
+    asked_for = {**os.environ, "PYENV_VERSION": runtime.removeprefix("python")}
+    command = [runtime, "-c", "import sys; print(sys.executable)"]
+    try:
+        done = subprocess.run(command, env=asked_for, capture_output=True, text=True, check=False)  # noqa: S603
+    except FileNotFoundError:
+        return None
+    return done.stdout.strip() or None
 
 
 def provision(handlers: Mapping[str, Mapping[str, Callable[..., Any]]]) -> None:

@@ -101,3 +101,33 @@ def test_a_real_account_s_settings_do_not_reach_the_functions(monkeypatch: pytes
     assert "AWS_SESSION_TOKEN" not in os.environ
     assert os.environ["GATEWAY_PORT"] == "4567"
     assert "LOG_LEVEL" not in os.environ
+
+
+def test_a_function_s_python_is_the_one_that_its_runtime_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = import_module("ministack.core.lambda_runtime")
+    assert "binary, worker_script = _detect_runtime_binary(runtime)" in inspect.getsource(runtime.Worker)
+    monkeypatch.setattr(runtime, "_detect_runtime_binary", runtime._detect_runtime_binary)
+    own, worker = runtime._detect_runtime_binary("python3.13")
+    monkeypatch.setattr(ministack, "installed", {"python3.13": "/opt/python3.13"}.get)
+    ministack.run_functions_by_their_runtime()
+    assert runtime._detect_runtime_binary("python3.13") == ("/opt/python3.13", worker)
+    assert runtime._detect_runtime_binary("python3.2") == (own, worker)
+
+
+@pytest.mark.parametrize(
+    ("script", "found"),
+    [
+        pytest.param('test "$PYENV_VERSION" = 3.99 && echo /opt/3.99', "/opt/3.99", id="shim-of-pyenv"),
+        pytest.param("exit 127", None, id="shim-of-a-version-that-is-not-installed"),
+        pytest.param(None, None, id="no-such-command"),
+    ],
+)
+def test_the_python_of_a_runtime_is_found_where_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, found: str | None
+) -> None:
+    if script:
+        (tmp_path / "python3.99").write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        (tmp_path / "python3.99").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    ministack.installed.cache_clear()
+    assert ministack.installed("python3.99") == found

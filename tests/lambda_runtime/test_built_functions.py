@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
+from layer_build.__main__ import runtime_python
 from tests.lambda_runtime.emulator import running
 from tests.lambda_runtime.expectations import (
     DUE_ROWS,
@@ -155,22 +155,13 @@ def test_nothing_is_compiled_at_a_start_where_lambdas_python_has_built(
     emulator.invoke(read_event("schedule"))
     artefacts = (emulator.function.folder, emulator.function.layer)
     loaded = {path.suffix for path in emulator.loaded() if any(map(path.is_relative_to, artefacts))}
-    if lambdas_python_runs_here():
+    if runtime_python():
         assert interpreter.name == LAMBDAS_PYTHON, (
             "make .venv-runtime anew: Lambda's own Python is here by now"
         )
         assert loaded == {".pyc"}
     else:
         assert loaded == {".py"}
-
-
-def lambdas_python_runs_here() -> bool:
-    """A version manager's shim may be here and not run."""
-    python = shutil.which(LAMBDAS_PYTHON)
-    if python is None:
-        return False
-    done = subprocess.run([python, "-c", ""], capture_output=True, check=False)  # noqa: S603 - no shell
-    return done.returncode == 0
 
 
 def assert_said(answer: Answer, expected: tuple[str, ...]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -23,15 +22,6 @@ SERVICES = services_of(modules_of(LAYER / "pushlive").values())
 
 def names_in(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
-
-
-def python_of_the_runtime() -> str | None:
-    """The runtime's Python, if it is here and runs (a version manager's shim may not)."""
-    python = shutil.which(f"python{build.RUNTIME}")
-    if python is None:
-        return None
-    done = subprocess.run([python, "-c", ""], capture_output=True, check=False)  # noqa: S603 - no shell
-    return None if done.returncode else python
 
 
 def fake_python(folder: Path, name: str, script: str) -> None:
@@ -79,7 +69,7 @@ def test_without_the_runtimes_python_the_layer_is_left_uncompiled_and_says_so(
 
 
 def test_compiler_that_fails_fails_the_build(artifacts: Path, path: Path) -> None:
-    fake_python(path, f"python{build.RUNTIME}", 'test "$1" = -c')
+    fake_python(path, f"python{build.RUNTIME}", 'test "$1" = -c && echo "$0"')
     with pytest.raises(subprocess.CalledProcessError):
         build.compile_all(artifacts)
 
@@ -119,7 +109,7 @@ def test_built_layer_fits_lambda(built: Path) -> None:
 
 @pytest.mark.parametrize("function", ["RedeployService", "UpdateRecord"])
 def test_built_function_is_its_app_alone(built: Path, function: str) -> None:
-    compiled = {"__pycache__"} if python_of_the_runtime() else set()
+    compiled = {"__pycache__"} if build.runtime_python() else set()
     assert names_in(built / function) == {"app.py"} | compiled
 
 

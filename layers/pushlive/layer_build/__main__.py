@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -34,15 +35,26 @@ def compile_all(artifacts: Path) -> None:
 
     Unchecked, by hash: the archive changes file times, which would void the usual kind.
     """
-    python = shutil.which(f"python{RUNTIME}")
-    # A version manager's shim exists for versions that are not active, and fails when it is run.
-    if python is None or subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode:  # noqa: S603
+    python = runtime_python()
+    if python is None:
         print(
             f"No Python {RUNTIME} here: the layer is built without compiled files, so cold starts are slower."
         )
         return
     compiler = [python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
     subprocess.run([*compiler, "-s", str(artifacts), "-p", "/opt", str(artifacts)], check=True)  # noqa: S603
+
+
+def runtime_python() -> str | None:
+    """Return the Lambda runtime's Python; None if it is not installed here."""
+    # The shim of a version manager (pyenv) runs a version that is not active only when it is asked for.
+    asked_for = {**os.environ, "PYENV_VERSION": RUNTIME}
+    command = [f"python{RUNTIME}", "-c", "import sys; print(sys.executable)"]
+    try:
+        done = subprocess.run(command, env=asked_for, capture_output=True, text=True, check=False)  # noqa: S603
+    except FileNotFoundError:
+        return None
+    return done.stdout.strip() or None
 
 
 if __name__ == "__main__":
