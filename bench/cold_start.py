@@ -233,7 +233,10 @@ def _one(
     folder: Path,
 ) -> tuple[float, int]:
     answering.again()
-    environment = played.environment | {"AWS_ENDPOINT_URL": answering.url}
+    environment = played.environment | {
+        "AWS_ENDPOINT_URL": answering.url,
+        "AWS_CA_BUNDLE": str(answering.certificates),
+    }
     taken = measured(runtime, contestants[name], environment, read_event(story.event), folder / "log")
     asked = answering.again()
     expected = [] if name == EMPTY else [f"{each.service} {each.key}" for each in played.recording.exchanges]

@@ -1,12 +1,15 @@
-"""Answers recorded calls, in a process of its own: `python -m bench.stub FILE` prints the port it listens on.
+"""Answers recorded calls over TLS, in a process of its own: `python -m bench.stub FOLDER` prints its port.
 
-The n-th request of an operation gets the n-th answer that it had. GET /again begins anew and returns what was
-asked since the last time, as a JSON list.
+FOLDER holds answers.json. The stub writes cacert.pem there, botocore's own bundle with one authority more, so
+that whoever trusts it reads as much as for AWS. The n-th request of an operation gets the n-th answer that it
+had. GET /again begins anew and returns what was asked since the last time, as a JSON list.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
+import ssl
 import subprocess
 import sys
 import urllib.request
@@ -15,6 +18,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import trustme
+from botocore.httpsession import DEFAULT_CA_BUNDLE
 
 from bench.exchanges import HOST, key_of, service_of
 
@@ -25,17 +31,20 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 AGAIN = "/again"
+ANSWERS, CERTIFICATES = "answers.json", "cacert.pem"
 
 
 class Stub:
     """The running stub, seen from outside."""
 
-    def __init__(self, port: int) -> None:
-        self.url = f"http://{HOST}:{port}"
+    def __init__(self, port: int, folder: Path) -> None:
+        self.url = f"https://{HOST}:{port}"
+        self.certificates = folder / CERTIFICATES
+        self._context = ssl.create_default_context(cafile=self.certificates)
 
     def again(self) -> list[str]:
         """Begin anew; return which operations were asked for, in order."""
-        with urllib.request.urlopen(self.url + AGAIN, timeout=10) as answer:  # noqa: S310 - ours
+        with urllib.request.urlopen(self.url + AGAIN, timeout=10, context=self._context) as answer:  # noqa: S310
             found: list[str] = json.load(answer)
         return found
 
@@ -43,19 +52,19 @@ class Stub:
 @contextmanager
 def stub(recording: Recording, folder: Path) -> Iterator[Stub]:
     """Answer what was recorded until the block ends."""
-    answers = folder / "answers.json"
-    answers.write_text(json.dumps(recording.answers()), encoding="utf-8")
-    command = [sys.executable, "-m", "bench.stub", str(answers)]
+    (folder / ANSWERS).write_text(json.dumps(recording.answers()), encoding="utf-8")
+    command = [sys.executable, "-m", "bench.stub", str(folder)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         assert process.stdout is not None  # noqa: S101 - it is a pipe
         try:
-            yield Stub(int(process.stdout.readline()))
+            yield Stub(int(process.stdout.readline()), folder)
         finally:
             process.terminate()
 
 
-def serve(answers: list[dict[str, Any]]) -> None:
+def serve(folder: Path) -> None:
     """Answer for ever."""
+    answers: list[dict[str, Any]] = json.loads((folder / ANSWERS).read_text(encoding="utf-8"))
     by_key: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for answer in answers:
         by_key[answer["key"]].append(answer)
@@ -65,6 +74,7 @@ def serve(answers: list[dict[str, Any]]) -> None:
     class Answers(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         wbufsize = -1  # one packet an answer: the second would wait for the client's acknowledgement
+        disable_nagle_algorithm = True  # nor does it wait behind a TLS session ticket
 
         def _answer(self) -> None:
             if self.path == AGAIN:
@@ -100,9 +110,22 @@ def serve(answers: list[dict[str, Any]]) -> None:
 
     with ThreadingHTTPServer((HOST, 0), Answers) as server:
         server.daemon_threads = True
+        # Whoever connects and is slow to begin keeps nobody else waiting.
+        server.socket = _context(folder).wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
         print(server.server_port, flush=True)
         server.serve_forever()
 
 
+def _context(folder: Path) -> ssl.SSLContext:
+    authority = trustme.CA()
+    shutil.copy(DEFAULT_CA_BUNDLE, folder / CERTIFICATES)
+    authority.cert_pem.write_to_path(folder / CERTIFICATES, append=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(HOST).configure_cert(context)
+    return context
+
+
 if __name__ == "__main__":
-    serve(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    serve(Path(sys.argv[1]))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import ssl
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -15,6 +17,7 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from botocore.httpsession import DEFAULT_CA_BUNDLE
 from rich.console import Console
 
 from bench import cold_start, growth, packages, pushes
@@ -26,7 +29,6 @@ from bench.throttling import Bucket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 SIGNED = "AWS4-HMAC-SHA256 Credential=key/20261126/us-east-1/{service}/aws4_request, Signature=x"
 
@@ -57,8 +59,15 @@ def echo() -> Iterator[str]:
         thread.join()
 
 
-def ask(url: str, service: str, target: str) -> Any:
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+def ask(url: str, service: str, target: str, certificates: Path | None = None) -> Any:
+    place = urlsplit(url).netloc
+    connection = (
+        http.client.HTTPSConnection(
+            place, timeout=10, context=ssl.create_default_context(cafile=certificates)
+        )
+        if certificates
+        else http.client.HTTPConnection(place, timeout=10)
+    )
     headers = {"Authorization": SIGNED.format(service=service), "X-Amz-Target": target}
     connection.request("POST", "/", b"{}", headers)
     answer = json.loads(connection.getresponse().read())
@@ -72,12 +81,15 @@ def test_what_was_recorded_is_answered_again_in_its_order(tmp_path: Path) -> Non
     assert first == [{"number": 1}, {"number": 2}, {"number": 3}]
     with stub(recording, tmp_path) as answering:
         for _ in range(2):
-            assert [ask(answering.url, "ecs", target) for target in ("B", "A", "A")] == [
+            asked = [ask(answering.url, "ecs", each, answering.certificates) for each in ("B", "A", "A")]
+            assert asked == [
                 {"number": 2},
                 {"number": 1},
                 {"number": 3},
             ]
             assert answering.again() == ["ecs B", "ecs A", "ecs A"]
+        with pytest.raises(ssl.SSLCertVerificationError):  # no other bundle knows it
+            ask(answering.url, "ecs", "A", Path(DEFAULT_CA_BUNDLE))
 
 
 @pytest.mark.parametrize(
