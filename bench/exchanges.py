@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -98,9 +98,8 @@ def recorded(endpoint: str) -> Iterator[Recording]:
             self.send_response(answer.status)
             self.send_header("Content-Type", answer.headers.get("Content-Type", ""))
             self.send_header("Content-Length", str(len(content)))
-            with suppress(BrokenPipeError):  # who asked was ended meanwhile
-                self.end_headers()
-                self.wfile.write(content)
+            self.end_headers()
+            self.wfile.write(content)
 
         do_GET = do_POST = do_PUT = do_DELETE = _pass_on  # noqa: N815 - http.server's names
 
@@ -109,6 +108,7 @@ def recorded(endpoint: str) -> Iterator[Recording]:
 
     with ThreadingHTTPServer((HOST, 0), Between) as server:
         server.daemon_threads = True
+        server.handle_error = lambda *_: None  # type: ignore[method-assign] # who asked was ended meanwhile
         recording = Recording(f"http://{HOST}:{server.server_port}")
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()

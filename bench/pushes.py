@@ -30,6 +30,8 @@ ROOT = Path(__file__).parents[1]
 WARM, COLD, BY_HAND, ECS_DEPLOY = "pushlive, warm", "pushlive, cold", "aws ecs update-service", "ecs-deploy"
 WAYS = (WARM, COLD, BY_HAND, ECS_DEPLOY)
 COMMAND_SECONDS = 60
+QUIET_SECONDS = 1.5
+"""More than UpdateRecord's longest pause between two looks at a task that listens at once."""
 
 COMMANDS = {
     # way: the variable that names another executable, the one of the checkout, its words
@@ -99,7 +101,12 @@ class Pushes:
         until(lambda: self._updates(seen) or None, f"the deployment of a push ({way})", COMMAND_SECONDS)
         milliseconds = (self._updates(seen)[0] - accepted) * 1000
         until(lambda: self._stack.is_steady(1), "the end of the deployment", COMMAND_SECONDS)
+        until(self._is_quiet, "the end of the functions' runs", COMMAND_SECONDS)
         return milliseconds
+
+    def _is_quiet(self) -> bool:
+        """Return whether the functions have done all that this push made them do."""
+        return time.perf_counter() > self._asked[-1][0] + QUIET_SECONDS
 
     def _updates(self, seen: int) -> list[float]:
         return [at for at, operation in self._asked[seen:] if operation == "UpdateService"]

@@ -44,8 +44,7 @@ if TYPE_CHECKING:
 logger = Logger(service="UpdateRecord")
 
 LOOK_AGAIN_SECONDS = 1.0
-# While a task is silent the pauses double up to this: several runs wait at once, and Route 53 takes few
-# requests a second from the whole account (developer guide, "Quotas").
+# While a task is silent the pauses double up to this: several runs wait at once, each look is four calls.
 LONGEST_PAUSE_SECONDS = 8.0
 # While every port answers and only a health check is awaited: ECS tells nobody when it passes
 # (containers-roadmap 1019), and stops the old task at once.
@@ -168,14 +167,16 @@ class RecordUpdate:
     def _follow(self, service_name: str, name: str, *, patient: bool) -> tuple[Decision, Service]:
         """Look at the record of a service until it is right; with patience also until its tasks answer."""
         lost_races, said, pause_seconds = 0, None, LOOK_AGAIN_SECONDS
+        right: Record | None = None
         while True:
             try:
-                decision, service = self._look(service_name, name)
+                decision, service, record = self._look(service_name, name, right)
             except route53.RecordChangedMeanwhileError:
                 lost_races += 1
                 if lost_races == LOST_RACES:
                     raise
                 self.sleep(lost_races * LOST_RACE_SECONDS)
+                right = None
                 continue
             if decision != said:
                 self._say(decision, service_name, name)
@@ -184,6 +185,7 @@ class RecordUpdate:
             changed = decision.action in (Action.WRITE, Action.DELETE)
             if not (wait or changed) or self.settings.dry_run or self.now() >= self.deadline:
                 return decision, service
+            right = record if wait else None
             if wait:
                 longest = LONGEST_PAUSE_SECONDS if self.live.silent_ports else HEALTH_PAUSE_SECONDS
                 self._wait_for_an_answer(min(pause_seconds, longest))
@@ -197,19 +199,25 @@ class RecordUpdate:
             if self.live.a_silent_port_answers():
                 return
 
-    def _look(self, service_name: str, name: str) -> tuple[Decision, Service]:
+    def _look(self, service_name: str, name: str, right: Record | None) -> tuple[Decision, Service, Record]:
         """Read, plan and apply once; return the decision, and what it was made of.
 
         The record is read before the tasks. A later write replaces only the record that was read
-        (see `route53`), so no run can put back tasks that are older than the record.
+        (see `route53`), so no run can put back tasks that are older than the record. One that was `right` at
+        the last look is not read again while the tasks still say so: a run that waits asks Route 53 nothing.
         """
+        if right is not None:
+            service = self.live.service(service_name, name)
+            decision = plan_record(service, right, self.settings.ttl_seconds)
+            if decision.action is Action.KEEP:
+                return decision, service, right
         record = route53.read_record(self.route53_client, self.settings.hosted_zone_id, name)
         service = self.live.service(service_name, name)
         self._warn_of_tasks_without_address(service, service_name)
         decision = plan_record(service, record, self.settings.ttl_seconds)
         if not self.settings.dry_run:
             self._apply(decision, service, record)
-        return decision, service
+        return decision, service, record
 
     def _warn_of_tasks_without_address(self, service: Service, service_name: str) -> None:
         for task in service.tasks:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from pushlive import claims
 from pushlive.claims import RUN_SECONDS, SLACK_SECONDS
 from tests.functions.region import LOG_GROUP
 from tests.functions.wire import LOST, Fault
@@ -446,6 +447,28 @@ def test_a_service_that_is_gone_leaves_no_claim(region: Region) -> None:
     fail(region, "ServiceNotActiveException")
     region.redeploy(region.push("2"))
     assert region.claims() == []
+
+
+def test_a_claim_is_given_back_once_because_it_may_be_another_run_s_by_the_second_time(
+    region: Region,
+) -> None:
+    running(region)
+    push = region.push("2")
+    fail(region, "InvalidParameterException")
+    fail(region, LOST, operation="DeleteLogStream", carried_out=True)
+    assert isinstance(redeploy_in_vain(region, push), ReadTimeoutError)
+    assert region.wire.attempts["DeleteLogStream"] == 1
+    region.redeploy(push)
+    assert region.changes() == ["UpdateService"] * 2
+
+
+def test_what_is_settled_may_be_settled_again(region: Region) -> None:
+    logs, told = region.wire.client("logs"), claims.Claim("told/app/deployment/live")
+    running(region)
+    for _ in range(2):
+        claims.settle(logs, LOG_GROUP, told)
+    assert claims.take(logs, LOG_GROUP, told.subject, region.datetime()) is not None
+    assert claims.take(logs, LOG_GROUP, told.subject, region.datetime()) is None
 
 
 @pytest.mark.parametrize("carried_out", [True, False], ids=["carried-out", "not-carried-out"])

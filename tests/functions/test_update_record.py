@@ -491,14 +491,37 @@ def test_a_task_that_never_answers_is_waited_for_until_the_deadline_only(region:
 
 
 def test_a_silent_task_is_asked_each_second_and_aws_rarely(region: Region) -> None:
-    """Each waiting run reads the record; Route 53 takes few requests a second from the whole account."""
+    """Many runs may wait at once, and Route 53 takes few requests a second from the whole account."""
     published(region)
     deploy(region, "2", NEVER_LISTENS)
     region.probed.clear()
     region.update_record(region.task_event("RUNNING"), seconds=45)
     assert len(region.probed) >= 45
     assert len(region.calls("DescribeTasks")) <= 10
-    assert len(region.calls("ListResourceRecordSets")) <= 20
+    # The record, and whose it is: at first, and before the change when ECS has stopped the old task.
+    assert len(region.calls("ListResourceRecordSets")) == 4
+    assert region.changes() == ["ChangeResourceRecordSets"]
+
+
+def test_a_record_that_changed_while_a_run_waited_is_read_again_before_it_is_changed(region: Region) -> None:
+    published(region)
+    deploy(region, "2", Behaviour(listens_after_seconds=20))
+    event = region.task_event("RUNNING")
+    readings = 0
+
+    def reading() -> None:
+        nonlocal readings
+        readings += 1
+        if readings == 3:  # the first look took two; another run is faster now
+            region.update_record(event)
+        else:
+            region.before("ListResourceRecordSets", reading)
+
+    old = region.addresses()
+    region.before("ListResourceRecordSets", reading)
+    region.update_record(event)
+    assert region.addresses() == region.public_ips() - (old or set())
+    assert region.changes() == ["ChangeResourceRecordSets"]  # the other run's alone
 
 
 def test_no_silent_task_no_wait(region: Region) -> None:

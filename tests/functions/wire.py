@@ -87,7 +87,7 @@ class Wire:
         return self._clients[service]
 
     def _wired(self, service: str) -> Any:
-        client = aws.deploying_once(self._session.client(service, config=self._config))  # type: ignore[call-overload]
+        client = aws.asking_once(self._session.client(service, config=self._config))  # type: ignore[call-overload]
         # botocore calls every handler and then takes the first answer: moto must not act by itself.
         client.meta.events.unregister("before-send", botocore_stubber)
         client.meta.events.register("before-send", self._answer)

@@ -415,11 +415,6 @@ class Checks:
         """Whether a run failed only for the tag that no number is: it says so, and serves the others."""
         return isinstance(error, ExceptionGroup) and all("'many'" in str(each) for each in error.exceptions)
 
-    def _is_throttled_by_what_was_delayed(self, error: BaseException) -> bool:
-        """Whether Route 53 was asked too often soon after a fault: killed runs come again all at once."""
-        soon = self.cloud.clock.now < self.cloud.faults.grave_at + CALM_AGAIN_SECONDS
-        return soon and "Rate exceeded" in repr(getattr(error, "exceptions", ()))
-
     # events and runs
 
     def ecs_changed(self, event: Json) -> None:
@@ -440,7 +435,6 @@ class Checks:
             and not run.met_faults
             and not run.is_killed
             and not self._is_told(run.error)
-            and not self._is_throttled_by_what_was_delayed(run.error)
         ):
             self.fail(NO_CAUSE, f"{run} failed: {run.error!r} {getattr(run.error, 'exceptions', '')}")
 

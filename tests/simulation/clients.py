@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # boto3 guide, "Retries", standard mode: transient and throttling errors; pushlive/aws.py: 6 tries.
 TRIES = 6
+ASKED_ONCE = {"UpdateService", "DeleteLogStream"}
+"""See layers/pushlive/pushlive/aws.py, asking_once."""
 TRIED_AGAIN = {
     "Throttling",
     "ThrottlingException",
@@ -86,7 +88,7 @@ class Client:
                 cloud.clock.fault("answer lost", "%s: the answer to %s is lost", run, operation)
                 run.met_faults = True
                 run.pause(READ_TIMEOUT_SECONDS)
-                if operation == "UpdateService":  # see layers/pushlive/pushlive/aws.py, deploying_once
+                if operation in ASKED_ONCE:
                     raise ReadTimeoutError(endpoint_url=self.service)
                 pause = 0.05
                 continue

@@ -276,12 +276,12 @@ def _never_looks_again() -> list[Patch]:
     whole = record_app.RecordUpdate._look
 
     def look(
-        self: record_app.RecordUpdate, service_name: str, name: str
-    ) -> tuple[record_plan.Decision, record_plan.Service]:
-        decision, service = whole(self, service_name, name)
+        self: record_app.RecordUpdate, service_name: str, name: str, right: record_plan.Record | None
+    ) -> tuple[record_plan.Decision, record_plan.Service, record_plan.Record]:
+        decision, service, record = whole(self, service_name, name, right)
         if decision.action is record_plan.Action.WRITE:
             self.deadline = self.now()  # it waits for tasks as ever, but takes what it wrote for right
-        return decision, service
+        return decision, service, record
 
     return [(record_app.RecordUpdate, "_look", look)]
 

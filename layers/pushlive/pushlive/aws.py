@@ -29,7 +29,7 @@ def client(service_name: str) -> Any:  # noqa: ANN401 - each caller says which c
     """Return the client of an AWS service, such as `ecs`."""
     _handle_events_of(service_name)
     made = _session().create_client(service_name, config=CONFIG)
-    return deploying_once(_reading_certificates_once(made))
+    return asking_once(_reading_certificates_once(made))
 
 
 @cache
@@ -79,13 +79,15 @@ def _checking_by(certificates: str) -> SSLContext:
     return context
 
 
-def deploying_once(client: Any) -> Any:  # noqa: ANN401 - of any service
-    """Return `client`, which no longer repeats an UpdateService that may have been carried out.
+def asking_once(client: Any) -> Any:  # noqa: ANN401 - of any service
+    """Return `client`, which no longer repeats some requests that may have been carried out.
 
-    UpdateService takes no client token, so a repetition starts a second deployment. One that AWS refused,
-    by throttling for example, is repeated as any other call.
+    UpdateService takes no client token, so a repetition starts a second deployment; and a claim that is given
+    back twice may be another run's by then. What AWS refused, by throttling for example, is repeated as any
+    other call.
     """
-    client.meta.events.register("needs-retry.ecs.UpdateService", _raise_if_the_outcome_is_unknown)
+    for request in ("ecs.UpdateService", "logs.DeleteLogStream"):
+        client.meta.events.register(f"needs-retry.{request}", _raise_if_the_outcome_is_unknown)
     return client
 
 

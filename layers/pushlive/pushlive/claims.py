@@ -75,7 +75,7 @@ def take(client: CloudWatchLogsClient, log_group: str, subject: str, now: dateti
     certainly over, one other run takes over with the next number.
     """
     first = Claim(subject)
-    if _create(client, log_group, first):
+    if _create(client, log_group, first.stream):
         return first
     listed = client.describe_log_streams(logGroupName=log_group, logStreamNamePrefix=f"{subject}/")
     if any(stream["logStreamName"] == f"{subject}/{SETTLED}" for stream in listed["logStreams"]):
@@ -84,22 +84,25 @@ def take(client: CloudWatchLogsClient, log_group: str, subject: str, now: dateti
     if not claimed_at or now < datetime.fromtimestamp(max(claimed_at), UTC) + OVER_AFTER:
         return None
     following = Claim(subject, len(claimed_at) + 1)
-    return following if _create(client, log_group, following) else None
+    return following if _create(client, log_group, following.stream) else None
 
 
 def release(client: CloudWatchLogsClient, log_group: str, claim: Claim) -> None:
-    """Give the claim back: nothing was deployed, and the next run may try at once."""
+    """Give the claim back: nothing was deployed, and the next run may try at once.
+
+    It is asked for once (`aws`): a repetition could take away the claim that another run has made since.
+    """
     client.delete_log_stream(logGroupName=log_group, logStreamName=claim.stream)
 
 
 def settle(client: CloudWatchLogsClient, log_group: str, claim: Claim) -> None:
     """Keep anybody from claiming this ever again: what it was for is done."""
-    client.create_log_stream(logGroupName=log_group, logStreamName=f"{claim.subject}/{SETTLED}")
+    _create(client, log_group, f"{claim.subject}/{SETTLED}")
 
 
-def _create(client: CloudWatchLogsClient, log_group: str, claim: Claim) -> bool:
+def _create(client: CloudWatchLogsClient, log_group: str, stream: str) -> bool:
     try:
-        client.create_log_stream(logGroupName=log_group, logStreamName=claim.stream)
+        client.create_log_stream(logGroupName=log_group, logStreamName=stream)
     except client.exceptions.ResourceAlreadyExistsException:
         return False
     return True
