@@ -29,6 +29,7 @@ from bench.handlers import floor
 from bench.stub import stub
 from bench.table import drawn
 from bench.throttling import Bucket
+from lab.watch import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -200,7 +201,7 @@ def test_a_cold_push_s_process_is_found_by_its_start(tmp_path: Path) -> None:
     command = [sys.executable, str(worker)]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:  # noqa: S603 - no shell
         started = time.perf_counter()
-        found = pushes._started(before - TICK)
+        found = until(lambda: pushes._started(before - TICK), "its command line")
         assert process.stdin is not None
         process.stdin.close()
     assert before - TICK <= found <= started + TICK

@@ -449,6 +449,18 @@ def test_a_service_that_is_gone_leaves_no_claim(region: Region) -> None:
     assert region.claims() == []
 
 
+def test_a_person_who_deploys_a_held_service_between_two_looks_makes_no_second_start(region: Region) -> None:
+    """Each run has read another newest deployment, and would claim another start."""
+    region.create_service("app")
+    region.redeploy()
+    region.wait(300)
+    push = region.push("1")
+    region.before("ListTasks", lambda: region.update_service(forceNewDeployment=True))
+    region.before("CreateLogStream", lambda: region.redeploy(push))
+    region.redeploy(push)
+    assert region.changes() == ["UpdateService"] * 2  # the hold, and one start
+
+
 def test_a_claim_is_given_back_once_because_it_may_be_another_run_s_by_the_second_time(
     region: Region,
 ) -> None:

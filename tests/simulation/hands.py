@@ -111,7 +111,8 @@ class Hands:
         cloud.clock.tell("push of %s as %s%s", label, target, " (an index of two platforms)" if index else "")
         changed = cloud.registry.push(repository, tag, digest, children, cloud.clock.now)
         self._pushed.setdefault(target, []).append((label, index))
-        cloud.checks.pushed(repository, tag, moved_back=known and changed)
+        back = changed or cloud.checks.moved_back.get((repository, tag), False)  # then, and still
+        cloud.checks.pushed(repository, tag, moved_back=known and back)
         for each in () if known else children:
             cloud.bus.publish(self._image_action(repository, "", each, MANIFEST))
         # Not documented: whether the same tag and digest once more gives an event.

@@ -76,9 +76,11 @@ class LiveServices:
         )
         if found.desired_count == 0:
             # Read after the deployments: whoever has started it since is seen here, or claims as we would.
-            found = self.named(found.service_name) or found
-            if found.desired_count > 0:  # by a run or a person, perhaps after the deployments were read
-                deployments = self.deployments(found)
+            newest, found = found.newest_deployment_id, self.named(found.service_name) or found
+            if found.desired_count > 0 or found.newest_deployment_id != newest:
+                deployments = self.deployments(
+                    found
+                )  # perhaps a run's or a person's that is newer than those
         return replace(
             outline,
             desired_count=found.desired_count,
