@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from bench.pushes import COLD, STARTED, WARM
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -60,8 +62,7 @@ def _pushes(part: Json) -> Table:
     for column in columns:
         table.add_column(column, justify="left" if column == "way" else "right")
     for way, milliseconds in part["milliseconds"].items():
-        ours = ("pushlive, warm", "pushlive, cold", "pushlive, cold, from the start of its process")
-        ratios = [part["time_ratio"].get(f"{each} to {way}") for each in ours]
+        ratios = [part["time_ratio"].get(f"{ours} to {way}") for ours in (WARM, COLD, STARTED)]
         table.add_row(
             way,
             *(f"[bold]{ratio:.2f}[/]" if ratio else "" for ratio in ratios),

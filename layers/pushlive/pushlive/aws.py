@@ -27,7 +27,7 @@ CONFIG = Config(
 @cache
 def client(service_name: str) -> Any:  # noqa: ANN401 - each caller says which client it is
     """Return the client of an AWS service, such as `ecs`."""
-    _handle_events_of(service_name)
+    _handle_events_of(service_name, _session())
     made = _session().create_client(service_name, config=CONFIG)
     return asking_once(_reading_certificates_once(made))
 
@@ -40,13 +40,13 @@ def _session() -> botocore.session.Session:
     return session
 
 
-def _handle_events_of(service_name: str, session: botocore.session.Session | None = None) -> None:
+def _handle_events_of(service_name: str, session: botocore.session.Session) -> None:
     """Register botocore's own handlers of a service's events; `*` stands for those of every service.
 
-    All at once, most of them for services that are not called, they are a tenth of what a cold start takes
-    besides imports.
+    A session by itself registers all, most of them for services that are not called: a tenth of what a cold
+    start takes besides imports.
     """
-    events = (session or _session()).get_component("event_emitter")
+    events = session.get_component("event_emitter")
     register = {REGISTER_FIRST: events.register_first, REGISTER_LAST: events.register_last}
     for event, handler, *place in BUILTIN_HANDLERS:
         kind, _, rest = event.partition(".")

@@ -78,9 +78,8 @@ class LiveServices:
             # Read after the deployments: whoever has started it since is seen here, or claims as we would.
             newest, found = found.newest_deployment_id, self.named(found.service_name) or found
             if found.desired_count > 0 or found.newest_deployment_id != newest:
-                deployments = self.deployments(
-                    found
-                )  # perhaps a run's or a person's that is newer than those
+                # By a run or a person, perhaps after the deployments were read.
+                deployments = self.deployments(found)
         return replace(
             outline,
             desired_count=found.desired_count,
