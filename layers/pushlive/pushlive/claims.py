@@ -7,9 +7,9 @@ nothing, and stays as a trace of what was deployed.
 
 A claim is of a service, of the images to deploy, and of the deployment that theirs will follow. Why then no
 push is deployed twice: all runs that find it due have read the same newest deployment, because one that was
-created later than the push, or in its second, carries it. Once one of them has deployed, whoever reads sees that, and
-whoever has read before meets the claim. The time of the push is not part of it: ECR and the event may give
-it a second apart, and an old digest that gets its tag back follows another deployment.
+created later than the push, or in its second, carries it. Once one of them has deployed, whoever reads sees
+that, and whoever has read before meets the claim. The time of the push is not part of it: ECR and the event
+may give it a second apart, and an old digest that gets its tag back follows another deployment.
 """
 
 from __future__ import annotations
