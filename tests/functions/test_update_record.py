@@ -524,6 +524,23 @@ def test_a_record_that_changed_while_a_run_waited_is_read_again_before_it_is_cha
     assert region.changes() == ["ChangeResourceRecordSets"]  # the other run's alone
 
 
+def test_a_record_that_a_waiting_run_lost_the_race_for_is_read_again(region: Region) -> None:
+    """The other run's task has ended by then, and what was right before the race is no longer there."""
+    published(region)
+    old = region.addresses()
+    deploy(region, "2", Behaviour(listens_after_seconds=20))
+    event, new = region.task_event("RUNNING"), region.tasks()[-1]["taskArn"]
+
+    def another_run() -> None:
+        region.update_record(event)
+        assert region.addresses() != old
+        region.runtime.crash(new, "app", region.now)
+
+    region.before("ChangeResourceRecordSets", another_run)
+    region.update_record(event, seconds=30)
+    assert region.addresses() == old
+
+
 def test_no_silent_task_no_wait(region: Region) -> None:
     published(region)
     crash(region)
