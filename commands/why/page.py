@@ -98,7 +98,7 @@ def _brief(registry: str, state: ServiceState) -> ServiceState:
 
     return replace(
         state,
-        deployment_decision=decision and replace(decision, reason=brief(decision.reason)),
+        deployment_decision=decision and decision._replace(reason=brief(decision.reason)),
         decisions=tuple(replace(each, reason=brief(each.reason)) for each in state.decisions),
     )
 

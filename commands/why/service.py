@@ -43,7 +43,7 @@ def read_service(
     primary = [each for each in described.get("deployments", []) if each["status"] == "PRIMARY"]
     definition = client.describe_task_definition(taskDefinition=found.task_definition_arn)["taskDefinition"]
     live, wrong_settings = _live(account, settings, found)
-    as_tagged = replace(live, redeploy=found.tags.get(ecs.REDEPLOY_TAG))
+    as_tagged = live._replace(redeploy=found.tags.get(ecs.REDEPLOY_TAG))
     state = ServiceState(
         live=live,
         service_arn=found.service_arn,
@@ -72,10 +72,10 @@ def _live(
     live = LiveServices(settings, account.client("ecs"), account.client("ecr"))
     tags = {**found.tags, ecs.REDEPLOY_TAG: redeploy_plan.ON_PUSH}
     try:
-        return live.whole(found, live.outline(replace(found, tags=tags))), ()
+        return live.whole(found, live.outline(found._replace(tags=tags))), ()
     except ConfigError as error:
         tags.pop(ecs.DESIRED_COUNT_TAG, None)
-        return live.whole(found, live.outline(replace(found, tags=tags))), (str(error),)
+        return live.whole(found, live.outline(found._replace(tags=tags))), (str(error),)
 
 
 def _newest_reason(client: Any, deployments: Sequence[ServiceDeployment]) -> str:  # noqa: ANN401 - of ECS

@@ -11,10 +11,13 @@ One run, woken by a push, by the end of a deployment, or every five minutes:
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import pushlive.lean_imports  # noqa: F401 - before the libraries
+
+# isort: split
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -107,7 +110,7 @@ class Redeployment:
             return
         if isinstance(wake, events.Push):
             # A push lies in the past, whatever its event says.
-            wake = replace(wake, pushed_at=min(wake.pushed_at, self.now()))
+            wake = wake._replace(pushed_at=min(wake.pushed_at, self.now()))
         failures: dict[str, Exception] = {}
         for service in self._services(wake):
             try:
@@ -128,7 +131,7 @@ class Redeployment:
 
     def _read(self, found: ecs.Service, wake: events.Wake, *, held: bool) -> tuple[Service, Image | None]:
         """Return the service, whole if the plan may ask for it, and the image whose push woke us."""
-        service = replace(self.live.outline(found), held=held)
+        service = self.live.outline(found)._replace(held=held)
         pushed = self._pushed(wake, service)
         if not opt_out(service) and (pushed is None or pushed.reference in service.image_references):
             service = self.live.whole(found, service)
@@ -267,7 +270,7 @@ class Redeployment:
         if not asks or service.status != "ACTIVE" or self.settings.dry_run:
             return
         if opt_out(service):  # paused: a deployment that somebody started by hand is told all the same
-            service = replace(service, deployments=self.live.deployments(found))
+            service = service._replace(deployments=self.live.deployments(found))
         settings, now = self.settings, self.now()
         Telling(settings, self.ecs_client, self.logs_client, self.sns_client, logger).tell(
             service, found, now

@@ -19,6 +19,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import pushlive.lean_imports  # noqa: F401 - before the libraries
+
+# isort: split
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 

@@ -87,7 +87,7 @@ class Cloud:
             COMPANION, on_sigterm_seconds=setup.drain_seconds, ready_after_seconds=setup.drain_seconds
         )
         self.runtime = FakeRuntime(self.model, {COMPANION_DIGEST: companion})
-        self.settings = replace(SETTINGS, ttl_seconds=setup.ttl_seconds)
+        self.settings = SETTINGS._replace(ttl_seconds=setup.ttl_seconds)
         self.checks = Checks(self)
         self.clients = Clients(self)
         self.functions = Functions(self, {REDEPLOY: self._redeploy, RECORD: self._update_record})

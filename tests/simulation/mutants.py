@@ -6,7 +6,7 @@ Each replaces one thing of the functions or of pushlive's modules for as long as
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -125,7 +125,7 @@ def _stops_at_the_first_failure() -> list[Patch]:
 
 def _does_not_hear_paused() -> list[Patch]:
     def opt_out(service: Any) -> str | None:
-        return OPT_OUT(replace(service, redeploy=service.redeploy and redeploy_plan.ON_PUSH))
+        return OPT_OUT(service._replace(redeploy=service.redeploy and redeploy_plan.ON_PUSH))
 
     return [(module, "opt_out", opt_out) for module in (redeploy_plan, redeploy_state, redeploy_app)]
 
@@ -203,7 +203,7 @@ def _deletes_at_zero(service: Any, record: Any, decision: record_plan.Decision) 
 
 def _never_removes(_: Any, record: Any, decision: record_plan.Decision) -> record_plan.Decision:
     if decision.action is record_plan.Action.WRITE:
-        return replace(decision, addresses=decision.addresses | record.addresses)
+        return decision._replace(addresses=decision.addresses | record.addresses)
     return decision
 
 
@@ -211,13 +211,13 @@ def _last_task_wins(_: Any, record: Any, decision: record_plan.Decision) -> reco
     if decision.action is record_plan.Action.WRITE:
         last = frozenset([max(decision.addresses)])
         same = last == record.addresses
-        return replace(decision, addresses=last, action=record_plan.Action.KEEP if same else decision.action)
+        return decision._replace(addresses=last, action=record_plan.Action.KEEP if same else decision.action)
     return decision
 
 
 def _keeps_for_ever(service: Any, _: Any, decision: record_plan.Decision) -> record_plan.Decision:
     gone = decision.action is record_plan.Action.DELETE and service.desired_count == 0
-    return replace(decision, action=record_plan.Action.KEEP) if gone else decision
+    return decision._replace(action=record_plan.Action.KEEP) if gone else decision
 
 
 def _trusts_the_tasks_event() -> list[Patch]:

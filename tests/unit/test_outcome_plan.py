@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -39,7 +38,7 @@ def deployment(status: str, **changes: Any) -> ServiceDeployment:
         finished_at=ago(60),
         resolved=True,
     )
-    return replace(usual, **changes)
+    return usual._replace(**changes)
 
 
 def service(*deployments: ServiceDeployment, images: tuple[Image, ...] = (), name: str = "app") -> Service:

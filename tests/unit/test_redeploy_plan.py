@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +76,7 @@ def service(**changes: Any) -> Service:
         deployments=(BEFORE,),
         running_digests=({APP: OLD},),
     )
-    return replace(usual, **changes)
+    return usual._replace(**changes)
 
 
 def new_service(**changes: Any) -> Service:
@@ -204,7 +203,7 @@ ROWS = [
     ),
     row(
         "a-service-that-ran-under-another-container-name-is-never-held",
-        new_service(images=(image(None),), deployments=(replace(UNRESOLVED, resolved=True),)),
+        new_service(images=(image(None),), deployments=(UNRESOLVED._replace(resolved=True),)),
         SCHEDULE, LEAVE, "names no image",
     ),
     # This run has just held it
@@ -586,7 +585,7 @@ ROWS = [
     ),
     row(
         "scaled-to-0-under-another-container-name-is-left",
-        new_service(desired_count=0, deployments=(replace(UNRESOLVED, resolved=True),)),
+        new_service(desired_count=0, deployments=(UNRESOLVED._replace(resolved=True),)),
         PUSH, LEAVE, "scaled to 0",
     ),
     row(
@@ -754,8 +753,7 @@ def test_a_deployment_is_never_followed_by_another_of_the_same_push(
     ):
         for status in ("PENDING", "IN_PROGRESS", "SUCCESSFUL", "STOPPED"):
             begun = ServiceDeployment("arn:deployment/app/new", status, created_at, digests)
-            after = replace(
-                live,
+            after = live._replace(
                 deployments=(begun, *live.deployments),
                 desired_count=decision.desired_count or live.desired_count,
                 running_digests=(),
@@ -780,7 +778,7 @@ def test_the_count_of_a_service_that_ever_ran_is_never_changed(live: Service, pu
 def test_digests_that_just_failed_are_never_deployed(live: Service, pushed: Image | None) -> None:
     digests = {each.reference: each.digest for each in live.images if each.digest}
     failed = ServiceDeployment("arn:deployment/app/bad", "ROLLBACK_SUCCESSFUL", at(120), digests)
-    after = replace(live, deployments=(failed, *live.deployments))
+    after = live._replace(deployments=(failed, *live.deployments))
     if all(each.digest for each in live.images):
         assert plan_deployment(after, pushed, NOW).action is Action.LEAVE
 

@@ -50,9 +50,9 @@ def state(**changes: Any) -> ServiceState:
         deployments=(deployment(OLD, "SUCCESSFUL"),),
         running_count=1,
     )
-    of_live = {key: changes.pop(key) for key in list(changes) if hasattr(live, key) and key != "tags"}
+    of_live = {key: changes.pop(key) for key in list(changes) if key in live._fields and key != "tags"}
     found = ServiceState(
-        live=replace(live, **of_live),
+        live=live._replace(**of_live),
         service_arn=ARN,
         cluster="hello",
         tags={"pushlive:redeploy": "on-push"},

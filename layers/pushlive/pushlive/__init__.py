@@ -4,4 +4,4 @@ import gc
 
 # Nearly all that a start makes stays for the function's life. By its own threshold Python would look through
 # it for garbage dozens of times, a tenth of a cold start.
-gc.set_threshold(50_000, 20, 20)
+gc.set_threshold(100_000, 20, 20)

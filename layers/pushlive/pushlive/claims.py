@@ -14,9 +14,8 @@ may give it a second apart, and an old digest that gets its tag back follows ano
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -37,8 +36,7 @@ SETTLED = "done"
 """In place of a claim's number: there is no more to claim."""
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(NamedTuple):
     """The right to deploy, for as long as its run may last."""
 
     subject: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -81,7 +80,7 @@ def images(client: ECRClient, references: Iterable[str], registry: str) -> dict[
         tags = list(by_tag)
         for start in range(0, len(tags), AT_ONCE):
             for tag, image in _images(client, repository, tags[start : start + AT_ONCE]).items():
-                found[by_tag[tag]] = replace(image, reference=by_tag[tag])
+                found[by_tag[tag]] = image._replace(reference=by_tag[tag])
     return found
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pushlive.redeploy_plan import ServiceDeployment
 
@@ -22,8 +22,7 @@ DESIRED_COUNT_TAG = "pushlive:desired-count"
 DEPLOYMENTS_READ = 20  # DescribeServiceDeployments and DescribeServiceRevisions take as many (API reference)
 
 
-@dataclass(frozen=True)
-class TaskDefinition:
+class TaskDefinition(NamedTuple):
     """What a task definition says about images, the port and readiness."""
 
     images: Mapping[str, str]
@@ -38,8 +37,7 @@ class TaskDefinition:
     """Where its first container with the driver awslogs writes."""
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(NamedTuple):
     """A task as DescribeTasks gives it."""
 
     task_arn: str
@@ -55,12 +53,11 @@ class Task:
     task_definition_arn: str
     group: str = ""
     """`service:NAME` for a task of a service."""
-    images: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, str] = MappingProxyType({})
     """Container name to image, as the task definition has it; also of containers that AWS adds."""
 
 
-@dataclass(frozen=True)
-class Service:
+class Service(NamedTuple):
     """A service as DescribeServices gives it."""
 
     service_name: str

@@ -11,9 +11,8 @@ guide, "Custom resource request objects".
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 # No key that is read is longer in an event of AWS's, but for CloudFormation's presigned URL.
@@ -29,8 +28,7 @@ class EventError(Exception):
     """An event lacks what its kind always has; the text names the key."""
 
 
-@dataclass(frozen=True)
-class Push:
+class Push(NamedTuple):
     """A manifest came to ECR under a tag."""
 
     event_id: str
@@ -40,23 +38,20 @@ class Push:
     pushed_at: datetime
 
 
-@dataclass(frozen=True)
-class ServiceChanged:
+class ServiceChanged(NamedTuple):
     """A task, a deployment or the steadiness of a service changed: look at that service."""
 
     event_id: str
     service_name: str
 
 
-@dataclass(frozen=True)
-class Schedule:
+class Schedule(NamedTuple):
     """Look at every service."""
 
     event_id: str
 
 
-@dataclass(frozen=True)
-class StackRequest:
+class StackRequest(NamedTuple):
     """CloudFormation creates, updates or deletes the stack's record, or those of an existing cluster."""
 
     event_id: str
@@ -72,8 +67,7 @@ class StackRequest:
     """Of the cluster, which the stack did not make, whose services' records are meant."""
 
 
-@dataclass(frozen=True)
-class Ignored:
+class Ignored(NamedTuple):
     """An event that asks nothing of us."""
 
     event_id: str

@@ -16,14 +16,14 @@ DescribeServices shows as one more completed deployment is never told as a succe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pushlive.redeploy_plan import ROLLED_BACK, ROLLING_BACK, UNDER_WAY
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from pushlive.redeploy_plan import Image, Service, ServiceDeployment
@@ -43,16 +43,14 @@ class Outcome(Enum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(NamedTuple):
     """What people are told: the subject of a mail, and its text."""
 
     subject: str
     text: str
 
 
-@dataclass(frozen=True)
-class Circumstances:
+class Circumstances(NamedTuple):
     """What a message says beside the deployment itself."""
 
     region: str
@@ -173,7 +171,7 @@ def refused(service_name: str, host_name: str, reason: str) -> Message:
     return Message(_subject(f"pushlive: no record for {service_name}"), "\n".join(lines) + "\n")
 
 
-def _images(title: str, digests: dict[str, str]) -> list[str]:
+def _images(title: str, digests: Mapping[str, str]) -> list[str]:
     return [
         _line(title, f"{reference}\n{'':{MARGIN}}{digest}") for reference, digest in sorted(digests.items())
     ]

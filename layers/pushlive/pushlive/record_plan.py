@@ -17,8 +17,8 @@ no candidate otherwise, so also where there is no record yet      keep
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 OWNER_PREFIX = "pushlive service="
 
@@ -32,8 +32,7 @@ class Action(Enum):
     REFUSE = "refuse"
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """What to do, and why, in words."""
 
     action: Action
@@ -41,8 +40,7 @@ class Decision:
     addresses: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(NamedTuple):
     """A task of the service, with what decides whether clients may be sent to it."""
 
     task_arn: str
@@ -70,8 +68,7 @@ class Task:
         return self.runs and self.healthy and self.answers
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """What the zone holds under the host name."""
 
     addresses: frozenset[str] = frozenset()
@@ -84,8 +81,7 @@ class Record:
     owner_ttl_seconds: int | None = None
 
 
-@dataclass(frozen=True)
-class Service:
+class Service(NamedTuple):
     """The live state of a service, as far as its record needs."""
 
     service_arn: str

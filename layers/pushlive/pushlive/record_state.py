@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -81,7 +81,7 @@ class LiveTasks:
         self.silent_ports = {ip: port for ip, port in ports.items() if ip not in answering}
         # Without a port there is nothing to ask: RUNNING counts.
         return tuple(
-            replace(task, answers=task.public_ip in answering or task.public_ip not in ports)
+            task._replace(answers=task.public_ip in answering or task.public_ip not in ports)
             for task in tasks
         )
 

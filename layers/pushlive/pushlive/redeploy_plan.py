@@ -20,10 +20,10 @@ otherwise                                                         deploy
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,8 +52,7 @@ class Action(Enum):
     DEPLOY = "deploy"
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """What to do, and why, in words for the person who asks "why did it (not) deploy?"."""
 
     action: Action
@@ -61,8 +60,7 @@ class Decision:
     desired_count: int | None = None
 
 
-@dataclass(frozen=True)
-class Image:
+class Image(NamedTuple):
     """What an image reference of a task definition, `REGISTRY/REPOSITORY:TAG`, names in ECR now."""
 
     reference: str
@@ -77,8 +75,7 @@ class Image:
         return digest is not None and (digest == self.digest or digest in self.members)
 
 
-@dataclass(frozen=True)
-class ServiceDeployment:
+class ServiceDeployment(NamedTuple):
     """One deployment of a service, with what it resolved."""
 
     deployment_arn: str
@@ -92,7 +89,7 @@ class ServiceDeployment:
     """It resolved the image of some container, also of one that has another name by now."""
     status_reason: str = ""
     """What ECS says of it."""
-    rolled_back_to: dict[str, str] = field(default_factory=dict)
+    rolled_back_to: Mapping[str, str] = MappingProxyType({})
     """Image reference to the digest that runs again after it failed; may lack some."""
 
     @property
@@ -106,8 +103,7 @@ class ServiceDeployment:
         return self.deployment_arn.rsplit("/", 1)[-1]
 
 
-@dataclass(frozen=True)
-class Service:
+class Service(NamedTuple):
     """The live state of a service, as far as deploying it needs."""
 
     service_name: str
@@ -227,7 +223,7 @@ def _with_push_time(service: Service, pushed: Image | None) -> list[Image]:
     knows when the tag moved.
     """
     return [
-        replace(image, pushed_at=max(filter(None, (image.pushed_at, pushed.pushed_at)), default=None))
+        image._replace(pushed_at=max(filter(None, (image.pushed_at, pushed.pushed_at)), default=None))
         if pushed and pushed.reference == image.reference and pushed.digest == image.digest
         else image
         for image in service.images

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pushlive import ecr, ecs
@@ -60,7 +60,7 @@ class LiveServices:
             return service
         definition = ecs.task_definition(self.ecs_client, found.task_definition_arn)
         references = tuple(definition.images.values())
-        return replace(service, start_count=start_count(found), image_references=references)
+        return service._replace(start_count=start_count(found), image_references=references)
 
     def whole(self, found: ecs.Service, outline: Service) -> Service:
         """Return the service with all that its plan may ask for.
@@ -80,8 +80,7 @@ class LiveServices:
             if found.desired_count > 0 or found.newest_deployment_id != newest:
                 # By a run or a person, perhaps after the deployments were read.
                 deployments = self.deployments(found)
-        return replace(
-            outline,
+        return outline._replace(
             desired_count=found.desired_count,
             images=images,
             deployments=deployments,

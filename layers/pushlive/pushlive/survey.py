@@ -9,8 +9,7 @@ service gets its look.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pushlive import ecr, ecs
 from pushlive.outcome_plan import TOLD_WITHIN
@@ -28,8 +27,7 @@ SMALL = 3
 """So many services are looked at without a survey, which costs as much as it saves there."""
 
 
-@dataclass(frozen=True)
-class Survey:
+class Survey(NamedTuple):
     """The tasks of a cluster, by their services' names."""
 
     tasks: Mapping[str, Sequence[ecs.Task]]
