@@ -14,6 +14,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import boto3
@@ -110,7 +111,6 @@ class Lab:
         application = ministack.application()
         ministack.name_repositories_after(f"{HOST}:{self.port}")
         ministack.leave_schedules_to_us()
-        ministack.run_functions_by_their_runtime()
         timings = replace(
             Timings().scaled(1 / self.speed), least_probe_interval_seconds=0.5, least_probe_timeout_seconds=3
         )
@@ -119,6 +119,8 @@ class Lab:
             stack.callback(os.environ.clear)
             stack.callback(self._close_clients)
             self._folder.mkdir(parents=True, exist_ok=True)
+            ministack.run_functions_by_their_runtime()
+            ministack.unpack_once(Path(stack.enter_context(TemporaryDirectory(prefix="pushlive-functions-"))))
             self._loop = _running_loop("lab", stack)
             logs = TaskLogs(self.client("logs"))
             stack.callback(logs.close)

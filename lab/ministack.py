@@ -10,7 +10,13 @@ import logging
 import os
 import subprocess
 import sys
+import tempfile
+import threading
+import zipfile
 from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -98,6 +104,30 @@ def installed(runtime: str) -> str | None:
     except FileNotFoundError:
         return None
     return done.stdout.strip() or None
+
+
+def unpack_once(folder: Path) -> None:
+    """Unpack a function or a layer once, into `folder`, and only link it for each further process.
+
+    MiniStack unpacks both for each process, which takes longer than all that the function then does.
+    """
+    from ministack.core import lambda_runtime  # noqa: PLC0415
+
+    unpacking = threading.Lock()
+
+    class UnpackedOnce(zipfile.ZipFile):
+        def extractall(self, path: Any = None, members: Any = None, pwd: bytes | None = None) -> None:  # noqa: ANN401
+            kept = folder / sha256(Path(str(self.filename)).read_bytes()).hexdigest()
+            with unpacking:
+                if not kept.exists():
+                    with tempfile.TemporaryDirectory(dir=folder) as unfinished:
+                        super().extractall(Path(unfinished) / "all", members, pwd)
+                        (Path(unfinished) / "all").rename(kept)
+            for each in kept.iterdir():
+                (Path(path) / each.name).symlink_to(each)
+
+    lambda_runtime.zipfile = ModuleType(zipfile.__name__)
+    vars(lambda_runtime.zipfile).update(vars(zipfile), ZipFile=UnpackedOnce)
 
 
 def provision(handlers: Mapping[str, Mapping[str, Callable[..., Any]]]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import os
+import shutil
+import zipfile
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -112,6 +114,62 @@ def test_a_function_s_python_is_the_one_that_its_runtime_names(monkeypatch: pyte
     ministack.run_functions_by_their_runtime()
     assert runtime._detect_runtime_binary("python3.13") == ("/opt/python3.13", worker)
     assert runtime._detect_runtime_binary("python3.2") == (own, worker)
+
+
+@pytest.fixture
+def unpacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """MiniStack's zipfile, in a lab that keeps what is unpacked in `tmp_path/kept`."""
+    runtime = import_module("ministack.core.lambda_runtime")
+    monkeypatch.setattr(runtime, "zipfile", runtime.zipfile)
+    (tmp_path / "kept").mkdir()
+    ministack.unpack_once(tmp_path / "kept")
+    return runtime.zipfile
+
+
+def archive(path: Path, text: str) -> Path:
+    with zipfile.ZipFile(path, "w") as made:
+        made.writestr("app.py", text)
+        made.writestr("python/library/__init__.py", text)
+    return path
+
+
+def unpacked(unpacking: Any, packed: Path, folder: Path) -> Path:
+    folder.mkdir()
+    with unpacking.ZipFile(packed) as opened:
+        opened.extractall(folder)
+    return folder
+
+
+def test_a_worker_unpacks_function_and_layer_with_its_modules_zipfile() -> None:
+    source = inspect.getsource(import_module("ministack.core.lambda_runtime").Worker._spawn)
+    assert source.count("zipfile.ZipFile(") == 2
+    assert ".extractall(code_dir)" in source
+    assert ".extractall(layer_dir)" in source
+
+
+def test_an_archive_is_unpacked_once(unpacking: Any, tmp_path: Path) -> None:
+    packed = archive(tmp_path / "code.zip", "first")
+    first, second = (unpacked(unpacking, packed, tmp_path / name) for name in ("first", "second"))
+    for folder in (first, second):
+        assert (folder / "app.py").read_text(encoding="utf-8") == "first"
+        assert (folder / "python" / "library" / "__init__.py").read_text(encoding="utf-8") == "first"
+    assert (first / "app.py").samefile(second / "app.py")
+    shutil.rmtree(first)  # as MiniStack does when the process is over
+    assert (second / "app.py").read_text(encoding="utf-8") == "first"
+
+
+def test_another_archive_of_the_same_name_is_another(unpacking: Any, tmp_path: Path) -> None:
+    unpacked(unpacking, archive(tmp_path / "code.zip", "first"), tmp_path / "first")
+    changed = unpacked(unpacking, archive(tmp_path / "code.zip", "other"), tmp_path / "second")
+    assert (changed / "app.py").read_text(encoding="utf-8") == "other"
+
+
+def test_nothing_is_kept_of_an_archive_that_is_damaged(unpacking: Any, tmp_path: Path) -> None:
+    packed = archive(tmp_path / "code.zip", "x" * 99)
+    packed.write_bytes(packed.read_bytes().replace(b"x" * 99, b"y" * 99))
+    with pytest.raises(zipfile.BadZipFile):
+        unpacked(unpacking, packed, tmp_path / "first")
+    assert list((tmp_path / "kept").iterdir()) == []
 
 
 @pytest.mark.parametrize(
