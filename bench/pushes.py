@@ -1,7 +1,7 @@
 """From a push to its deployment, in the lab: by pushlive, and by the commands that people type instead.
 
 The clock runs from the moment in which the registry has accepted the manifest to that in which ECS has taken
-the new deployment. A cold start is MiniStack's, which unpacks the function and its layer each time.
+the new deployment. A cold function has no process yet; the lab has unpacked it before.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 WARM, COLD, BY_HAND, ECS_DEPLOY = "pushlive, warm", "pushlive, cold", "aws ecs update-service", "ecs-deploy"
 WAYS = (WARM, COLD, BY_HAND, ECS_DEPLOY)
-STARTED = "pushlive, cold, from the start of its process"
-"""Before that MiniStack unpacks the function and its layer, which competes with the rest of the lab."""
 COMMAND_SECONDS = 60
 QUIET_SECONDS = 1.5
 """More than UpdateRecord's longest pause between two looks at a task that listens at once."""
@@ -59,8 +56,6 @@ class Pushes:
         self._asked: list[tuple[float, str]] = []
         self._versions = 0
         self._environment: dict[str, str] = {}
-        self.from_the_process = 0.0
-        """The last push's milliseconds, from the start of the function's process if that was later."""
         self._stack = DeployedStack(lab, build)
         self._stack.deploy()
         self._listen()
@@ -104,9 +99,7 @@ class Pushes:
         if way in COMMANDS:
             self._type(way, endpoint or self._lab.endpoint)
         until(lambda: self._updates(seen) or None, f"the deployment of a push ({way})", COMMAND_SECONDS)
-        deployed = self._updates(seen)[0]
-        milliseconds = (deployed - accepted) * 1000
-        self.from_the_process = (deployed - max(accepted, _started(accepted))) * 1000
+        milliseconds = (self._updates(seen)[0] - accepted) * 1000
         until(lambda: self._stack.is_steady(1), "the end of the deployment", COMMAND_SECONDS)
         until(self._is_quiet, "the end of the functions' runs", COMMAND_SECONDS)
         return milliseconds
@@ -156,21 +149,6 @@ class Pushes:
             raise RuntimeError(f"{way}: {done.stdout}{done.stderr}")
 
 
-def _started(since: float) -> float:
-    """Return when RedeployService's first process since then started; 0 if none did (proc(5), starttime)."""
-    now, found = time.perf_counter(), []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # over meanwhile
-            if (
-                b"ministack-lambda-" in (command := (folder / "cmdline").read_bytes())
-                and b"RedeployService" in command
-            ):
-                ticks = int((folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
-                age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
-                found.append(now - age)
-    return min((at for at in found if at > since), default=0)
-
-
 def executable(variable: str, beside: str) -> Path:
     """Return a command of an environment of its own.
 
@@ -188,13 +166,11 @@ def pushes(lab: Lab, build: Path, rounds: int, say: Callable[[str], None]) -> Js
     stack = Pushes(lab, build)
     calls = {command: stack.calls_of(command) for command in COMMANDS}
     calls[COLD] = min(stack.own_calls() for _ in range(3))  # a deployment's end may wake it beside the push
-    taken: dict[str, list[float]] = {way: [] for way in (*WAYS, STARTED)}
+    taken: dict[str, list[float]] = {way: [] for way in WAYS}
     for number in range(rounds):
         say(f"pushes, round {number + 1} of {rounds}")
         for way in WAYS[number % len(WAYS) :] + WAYS[: number % len(WAYS)]:
             taken[way].append(stack.push(way))
-            if way == COLD:
-                taken[STARTED].append(stack.from_the_process)
     return {"rounds": rounds, **figures(taken), "aws_calls": calls}
 
 
@@ -205,7 +181,7 @@ def figures(times: dict[str, list[float]]) -> Json:
             f"{ours} to {other}": round(
                 median([a / b for a, b in zip(times[ours], times[other], strict=True)]), 3
             )
-            for ours in (WARM, COLD, STARTED)
+            for ours in (WARM, COLD)
             for other in COMMANDS
         },
         "milliseconds": {way: round(median(its)) for way, its in times.items()},

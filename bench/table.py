@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from bench.pushes import COLD, STARTED, WARM
+from bench.pushes import COLD, WARM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,11 +58,11 @@ def _packages(part: Json) -> Table:
 
 def _pushes(part: Json) -> Table:
     table = Table(title=f"From a push to its deployment in the lab, medians of {part['rounds']}")
-    columns = "way", "warm, of it", "cold, of it", "from its process", "ms", "processes", "AWS calls"
+    columns = "way", "warm, of it", "cold, of it", "ms", "processes", "AWS calls"
     for column in columns:
         table.add_column(column, justify="left" if column == "way" else "right")
     for way, milliseconds in part["milliseconds"].items():
-        ratios = [part["time_ratio"].get(f"{ours} to {way}") for ours in (WARM, COLD, STARTED)]
+        ratios = [part["time_ratio"].get(f"{ours} to {way}") for ours in (WARM, COLD)]
         table.add_row(
             way,
             *(f"[bold]{ratio:.2f}[/]" if ratio else "" for ratio in ratios),

@@ -6,10 +6,7 @@ import http.client
 import io
 import json
 import ssl
-import subprocess
-import sys
 import threading
-import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -29,13 +26,10 @@ from bench.handlers import floor
 from bench.stub import stub
 from bench.table import drawn
 from bench.throttling import Bucket
-from lab.watch import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-TICK = 0.02
-"""Seconds: more than Linux's clock tick, in which it tells when a process started."""
 SIGNED = "AWS4-HMAC-SHA256 Credential=key/20261126/us-east-1/{service}/aws4_request, Signature=x"
 
 
@@ -185,26 +179,12 @@ def test_ratios_are_medians_within_a_round() -> None:
 def test_ways_are_compared_within_a_round() -> None:
     taken = {
         way: [10.0 * factor, 20.0 * factor, 90.0]
-        for way, factor in zip((*pushes.WAYS, pushes.STARTED), (1, 2, 4, 8, 3), strict=True)
+        for way, factor in zip(pushes.WAYS, (1, 2, 4, 8), strict=True)
     }
     found = pushes.figures(taken)
     assert found["time_ratio"]["pushlive, warm to aws ecs update-service"] == 0.25
-    assert found["time_ratio"][f"{pushes.STARTED} to ecs-deploy"] == 0.375
+    assert found["time_ratio"]["pushlive, cold to ecs-deploy"] == 0.25
     assert found["processes_started"]["pushlive, cold"] == 0
-
-
-def test_a_cold_push_s_process_is_found_by_its_start(tmp_path: Path) -> None:
-    before = time.perf_counter()
-    assert pushes._started(before) == 0
-    worker = tmp_path / "ministack-lambda-RedeployService-x.py"
-    worker.write_text("input()", encoding="utf-8")
-    command = [sys.executable, str(worker)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:  # noqa: S603 - no shell
-        started = time.perf_counter()
-        found = until(lambda: pushes._started(before - TICK), "its command line")
-        assert process.stdin is not None
-        process.stdin.close()
-    assert before - TICK <= found <= started + TICK
 
 
 def test_a_command_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,7 +206,7 @@ def test_a_package_is_as_large_as_its_archive(tmp_path: Path) -> None:
 
 def test_the_tables_show_each_part() -> None:
     recorded_ = json.loads((cold_start.ROOT / "docs" / "benchmarks.json").read_text(encoding="utf-8"))
-    taken = {way: [10.0, 20.0] for way in (*pushes.WAYS, pushes.STARTED)}
+    taken = {way: [10.0, 20.0] for way in pushes.WAYS}
     recorded_ |= {"pushes": {"rounds": 2, **pushes.figures(taken), "aws_calls": {"ecs-deploy": 5}}}
     console = Console(file=io.StringIO(), width=200)
     for table in drawn(recorded_):

@@ -67,8 +67,9 @@ def _standing_in(stand_ins: Iterable[ModuleType]) -> Iterator[None]:
 
 
 # From the bottom up, so that imports are not nested deeply. Python keeps its frames in chunks of 16 KiB: a
-# call that needs a new one maps it, and unmaps it at its return (CPython, pystate.c, DATA_STACK_CHUNK_SIZE).
-# Where urllib3's regular expressions are compiled at such a border, that takes as long as ten calls of AWS.
+# call that needs a new one maps it, and unmaps it at its return (python/cpython issue 142183; 3.13 has a cure
+# since March 2026). Where urllib3's regular expressions are compiled at such a border, that takes as long as
+# ten calls of AWS.
 # isort: off
 with _standing_in(_stand_ins()):
     import aws_lambda_powertools  # noqa: F401
