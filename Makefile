@@ -25,8 +25,8 @@ bench: .venv/installed .venv-sam/installed .venv-runtime/installed .venv-aws/ins
 lab: .venv/installed ## AWS on this machine, until Ctrl-C, for your own sam and docker commands
 	.venv/bin/python -m lab up
 
-test: .venv/installed .venv-sam/installed .venv-aws/installed .venv-runtime/installed .venv-checkov/installed ## all tests
-	.venv/bin/python -m pytest
+test: .venv/installed .venv-sam/installed .venv-aws/installed .venv-runtime/installed .venv-checkov/installed ## all tests, in two processes: labs wait more than they work
+	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 why: .venv/installed ## why did it (not) deploy? What is wrong, with its cure: STACK=pushlive
 	@PYTHONPATH=layers/pushlive:. .venv/bin/python -m commands.why $(STACK) || [ $$? -eq 1 ]

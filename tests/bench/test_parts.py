@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import logging
 import ssl
 import threading
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+import redeploy_service.app
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -23,6 +25,7 @@ from rich.console import Console
 from bench import cold_start, growth, packages, pushes
 from bench.exchanges import key_of, recorded, service_of
 from bench.handlers import floor
+from bench.silence import silence
 from bench.stub import stub
 from bench.table import drawn
 from bench.throttling import Bucket
@@ -185,6 +188,23 @@ def test_ways_are_compared_within_a_round() -> None:
     assert found["time_ratio"]["pushlive, warm to aws ecs update-service"] == 0.25
     assert found["time_ratio"]["pushlive, cold to ecs-deploy"] == 0.25
     assert found["processes_started"]["pushlive, cold"] == 0
+
+
+def test_what_functions_say_while_they_are_measured_is_not_printed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nor by a handler of all loggers, which MiniStack leaves behind."""
+    seen = io.StringIO()
+    root, handler = logging.getLogger(), logging.StreamHandler(seen)
+    root.addHandler(handler)
+    try:
+        with silence():
+            redeploy_service.app.logger.error("measured")
+        redeploy_service.app.logger.error("afterwards")
+    finally:
+        root.removeHandler(handler)
+    assert "measured" not in seen.getvalue() + "".join(capsys.readouterr())
+    assert "afterwards" in seen.getvalue()
 
 
 def test_a_command_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
