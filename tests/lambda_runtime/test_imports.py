@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
 
 # Each stands for what comes with it.
-UNUSED = ("botocore.docs", "html.parser", "importlib.metadata", "urllib3.http2", "typing_extensions")
+UNUSED = ("botocore.docs", "html.parser", "importlib.metadata", "urllib3.http2", "bz2", "typing_extensions")
 
 # What a frame holds besides its names and its stack (CPython, pycore_frame.h, _PyInterpreterFrame).
 FRAME_WORDS = 11
@@ -47,10 +47,14 @@ made, waited_for = gc.get_count()[0], gc.get_threshold()[0]
 loaded = [name for name in {UNUSED!r} if name in sys.modules]
 
 import botocore.docs.docstring, botocore.docs.service, botocore.docs.utils
-import typing_extensions, urllib3.http2.probe
+import pathlib, shutil, tempfile, typing_extensions, urllib3.http2.probe
 from pushlive import aws
 assert botocore.docs.utils.AutoPopulatedParam
 assert urllib3.http2.probe.acquire_and_get and urllib3.http2.inject_into_urllib3
+with tempfile.TemporaryDirectory() as folder:
+    for kind in ("bztar", "xztar"):
+        shutil.make_archive(folder + "/archive", kind, pathlib.Path(app.__file__).parent, "app.py")
+    archives = sorted(path.name for path in pathlib.Path(folder).iterdir())
 print(json.dumps({{
     "loaded": loaded,
     "has_the_decorator": hasattr(warnings, "deprecated"),
@@ -62,6 +66,7 @@ print(json.dumps({{
         botocore.docs.docstring.ClientMethodDocstring.__name__,
         typing_extensions.TypedDict.__name__,
     ],
+    "archives": archives,
     "docstring": aws.client("ecs").list_services.__doc__,
 }}))
 """
@@ -90,6 +95,7 @@ def test_what_no_function_uses_is_not_loaded(imported: Json) -> None:
 
 def test_whoever_needs_what_was_left_out_gets_the_real_one(imported: Json) -> None:
     assert imported["real"] == ["ServiceDocumenter", "ClientMethodDocstring", "TypedDict"]
+    assert imported["archives"] == ["archive.tar.bz2", "archive.tar.xz"]
 
 
 def test_methods_have_no_docstring(imported: Json) -> None:

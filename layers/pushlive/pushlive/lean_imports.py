@@ -4,7 +4,8 @@ Import it before them. While they are being imported, something small stands in 
 
 - botocore's documentation of itself, which brings a parser of HTML and writes a text for each method;
 - what urllib3 needs to switch to HTTP/2, which it does only when asked, with `importlib.metadata`;
-- typing_extensions, of which Powertools needs one decorator: Python has it by itself since 3.13.
+- typing_extensions, of which Powertools needs one decorator: Python has it by itself since 3.13;
+- bz2 and lzma: shutil only looks whether they are there.
 
 Afterwards each name is as if nobody had imported it, so whoever needs one of these gets the real one. What
 was imported before stays as it is.
@@ -34,6 +35,7 @@ def _stand_ins() -> Iterator[ModuleType]:
     yield _package_alone("urllib3", "http2")
     if hasattr(warnings, "deprecated"):
         yield _module("typing_extensions", deprecated=warnings.deprecated)
+    yield from (_module("bz2"), _module("lzma"))
 
 
 def _module(name: str, **members: object) -> ModuleType:
