@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from bench.pushes import COLD, WARM
@@ -20,7 +21,7 @@ MEMORY_GOAL = 0.65
 def drawn(found: Json) -> Iterator[Table]:
     """Yield a table for each part that was measured."""
     if part := found.get("cold_start"):
-        yield _cold_starts(part)
+        yield from _cold_starts(part)
     if part := found.get("packages"):
         yield _packages(part)
     if part := found.get("pushes"):
@@ -29,38 +30,43 @@ def drawn(found: Json) -> Iterator[Table]:
         yield _growth(part)
 
 
-def _cold_starts(part: Json) -> Table:
-    table = Table(title=f"Cold start: ours as a multiple of another, medians of {part['rounds']}")
-    columns = "function", "beside", "time", "goal", "memory", "ours, ms", "its ms", "ours, MiB", "its MiB"
-    for column in columns:
-        table.add_column(column, justify="left" if column in {"function", "beside"} else "right")
+def _table(title: str, words: str, *numbers: str) -> Table:
+    """Return a table that fits 80 columns, with the words of a row whole."""
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 0))
+    table.add_column(words, min_width=15)
+    for number in numbers:
+        table.add_column(number, justify="right")
+    return table
+
+
+def _cold_starts(part: Json) -> Iterator[Table]:
     for function, its in part["functions"].items():
+        table = _table(
+            f"Cold start of {function} as a multiple of another, medians of {part['rounds']}",
+            *("beside", "time", "goal", "memory", "ours, ms", "its, ms", "ours, MiB", "its, MiB"),
+        )
         times, memory = its["milliseconds"], its["peak_mib"]
         for other, ratio in its["time_ratio_to"].items():
-            goal = GOALS.get(other)
             table.add_row(
-                *(function, other, f"[bold]{ratio:.2f}[/]", f"{goal or ''}"),
+                *(other, f"[bold]{ratio:.2f}[/]", str(GOALS.get(other, ""))),
                 f"{its['memory_ratio_to'][other]:.2f}",
                 *(f"{times['pushlive']:.0f}", f"{times[other]:.0f}"),
                 *(f"{memory['pushlive']:.0f}", f"{memory[other]:.0f}"),
             )
-    return table
+        yield table
 
 
 def _packages(part: Json) -> Table:
-    table = Table(title=f"Packages: the layer is {part['layer_ratio_to_plain']:.2f} of plain libraries")
-    for column in ("", "zipped, MB", "unpacked, MB"):
-        table.add_column(column, justify="right" if column else "left")
+    title = f"Packages: the layer is {part['layer_ratio_to_plain']:.2f} of plain libraries"
+    table = _table(title, "", "zipped, MB", "unpacked, MB")
     for name, size in part["zipped_mb"].items():
         table.add_row(name, f"{size:.2f}", f"{part['unpacked_mb'][name]:.2f}")
     return table
 
 
 def _pushes(part: Json) -> Table:
-    table = Table(title=f"From a push to its deployment in the lab, medians of {part['rounds']}")
-    columns = "way", "warm, of it", "cold, of it", "ms", "processes", "AWS calls"
-    for column in columns:
-        table.add_column(column, justify="left" if column == "way" else "right")
+    title = f"From a push to its deployment in the lab, medians of {part['rounds']}"
+    table = _table(title, "way", "warm, of it", "cold, of it", "ms", "processes", "AWS calls")
     for way, milliseconds in part["milliseconds"].items():
         ratios = [part["time_ratio"].get(f"{ours} to {way}") for ours in (WARM, COLD)]
         table.add_row(
@@ -75,16 +81,14 @@ def _pushes(part: Json) -> Table:
 
 def _growth(part: Json) -> Table:
     seconds = part["timeout_seconds"] / 4
-    table = Table(
-        title=f"Calls of one event as a cluster grows ({part['call_seconds']} s a call; goal {seconds:.0f} s)"
+    table = _table(
+        f"Calls of one event as a cluster grows ({part['call_seconds']} s a call; goal {seconds:.0f} s)",
+        *("event", "services", "concerned", "reading calls", "others", "throttled", "seconds"),
     )
-    columns = "services", "concerned", "event", "reading calls", "others", "throttled", "seconds"
-    for column in columns:
-        table.add_column(column, justify="left" if column == "event" else "right")
     for cluster in part["clusters"]:
         for event, its in cluster["events"].items():
             table.add_row(
-                *(str(cluster["services"]), str(cluster["concerned"]), event),
+                *(event, str(cluster["services"]), str(cluster["concerned"])),
                 *(f"[bold]{its['reading_calls']}[/]", str(its["changing_calls"])),
                 *(str(its["throttled"]), str(its["seconds"])),
             )

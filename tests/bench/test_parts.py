@@ -228,10 +228,12 @@ def test_the_tables_show_each_part() -> None:
     recorded_ = json.loads((cold_start.ROOT / "docs" / "benchmarks.json").read_text(encoding="utf-8"))
     taken = {way: [10.0, 20.0] for way in pushes.WAYS}
     recorded_ |= {"pushes": {"rounds": 2, **pushes.figures(taken), "aws_calls": {"ecs-deploy": 5}}}
-    console = Console(file=io.StringIO(), width=200)
+    console = Console(file=io.StringIO(), width=80)
     for table in drawn(recorded_):
         console.print(table)
     assert isinstance(console.file, io.StringIO)
     shown = console.file.getvalue()
     for words in ("Cold start", "Packages", "From a push", "as a cluster grows"):
         assert words in shown
+    assert "…" not in shown, "a word was cut off"
+    assert max(map(len, shown.splitlines())) <= 80
