@@ -1,4 +1,4 @@
-"""Imports botocore and Powertools without what they load and no function uses: a tenth of a cold start.
+"""Imports botocore and Powertools without what they load and no function uses: 7 in 100 of a cold start.
 
 Import it before them. While they are being imported, something small stands in for
 
