@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab.ecs.deployments import UNFINISHED
 from tests.simulation.places import CLUSTER, CLUSTER_ARN, HOST_NAMES, REGISTRY, service_arn
+from tests.simulation.runs import RETRY_SECONDS
 
 if TYPE_CHECKING:
     from lab.ecs.state import ContainerDefinition, Service, ServiceDeployment, ServiceRevision
@@ -415,6 +416,14 @@ class Checks:
         """Whether a run failed only for the tag that no number is: it says so, and serves the others."""
         return isinstance(error, ExceptionGroup) and all("'many'" in str(each) for each in error.exceptions)
 
+    def _is_crowded_out(self, error: BaseException) -> bool:
+        """Whether Route 53 had too many requests, among them those of killed runs that came again."""
+        return (
+            self.cloud.clock.now - self.cloud.functions.killed_at <= sum(RETRY_SECONDS)
+            and isinstance(error, ExceptionGroup)
+            and all("Rate exceeded" in str(each) for each in error.exceptions)
+        )
+
     # events and runs
 
     def ecs_changed(self, event: Json) -> None:
@@ -435,6 +444,7 @@ class Checks:
             and not run.met_faults
             and not run.is_killed
             and not self._is_told(run.error)
+            and not self._is_crowded_out(run.error)
         ):
             self.fail(NO_CAUSE, f"{run} failed: {run.error!r} {getattr(run.error, 'exceptions', '')}")
 

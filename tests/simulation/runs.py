@@ -8,6 +8,7 @@ Sources: Lambda guide, "Asynchronous invocation" (two more tries, after one and 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent, greenlet
@@ -49,6 +50,8 @@ class Functions:
     """Invocations that wait for their first or next try."""
     dead_letters: list[Json] = field(default_factory=list)
     count: int = 0
+    killed_at: float = -inf
+    """When a run was killed or timed out the last time."""
     finished: Callable[[Run], None] = lambda _: None
     _idle: dict[str, list[Environment]] = field(default_factory=dict)
 
@@ -74,6 +77,8 @@ class Functions:
         """A run has ended: well, or it is tried again, or its event is kept as a dead letter."""
         self.under_way.remove(run)
         run.error = error
+        if run.is_killed:
+            self.killed_at = self.cloud.clock.now
         self.finished(run)
         if not run.is_killed:
             run.environment.run = None
