@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +20,6 @@ from tests.deployed_stack import HOST_NAME, DeployedStack, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 SPEED = 40.0
 
@@ -47,6 +48,15 @@ def test_first_deploy_of_an_empty_repository_succeeds_and_costs_nothing(stack: D
     assert stack.record_names() == set()
     reasons = [line["reason"] for line in stack.log_of("RedeployService") if line["message"] == "hold"]
     assert [reason.partition(" of ")[0] for reason in reasons] == ["waits for the first push"]
+
+
+@pytest.mark.usefixtures("stack")
+def test_functions_share_what_the_lab_unpacked() -> None:
+    children = [path.read_text().split() for path in Path("/proc/self/task").glob("*/children")]
+    commands = [Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0") for pids in children for pid in pids]
+    workers = [Path(os.fsdecode(words[1])).parent for words in commands if b"ministack-lambda-" in words[1]]
+    assert workers
+    assert len({(worker / "layer_0" / "python").readlink() for worker in workers}) == 1
 
 
 def test_the_outputs_are_the_next_commands(live: DeployedStack) -> None:
