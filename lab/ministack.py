@@ -130,6 +130,13 @@ def unpack_once(folder: Path) -> None:
     vars(lambda_runtime.zipfile).update(vars(zipfile), ZipFile=UnpackedOnce)
 
 
+def executions_in_flight() -> int:
+    """How many runs of functions have begun and not ended; one that waits to be tried again is none."""
+    from ministack.services import lambda_svc  # noqa: PLC0415
+
+    return int(lambda_svc.executions_in_flight()[0])
+
+
 def provision(handlers: Mapping[str, Mapping[str, Callable[..., Any]]]) -> None:
     """Let CloudFormation create these types with these functions, each in a thread where it may wait."""
     from ministack.services.cloudformation import provisioners, stacks  # noqa: PLC0415

@@ -127,12 +127,13 @@ class WhyStack(DeployedStack):
 
     @contextmanager
     def deaf(self) -> Iterator[None]:
-        """No rule wakes a function."""
+        """No rule wakes a function, and none that was woken before is still at work."""
         events = self.lab.client("events")
         names = [rule["Name"] for rule in events.list_rules()["Rules"]]
         for name in names:
             events.disable_rule(Name=name)
         try:
+            until(lambda: ministack.executions_in_flight() == 0, "the end of the runs under way")
             yield
         finally:
             for name in names:

@@ -116,6 +116,18 @@ def test_a_function_s_python_is_the_one_that_its_runtime_names(monkeypatch: pyte
     assert runtime._detect_runtime_binary("python3.2") == (own, worker)
 
 
+def test_each_run_of_a_function_is_in_flight_until_its_end() -> None:
+    lambda_svc = import_module("ministack.services.lambda_svc")
+    source = inspect.getsource(lambda_svc._execute_function)
+    assert "_acquire_execution_slot(func, config)" in source
+    assert source.index("finally:") < source.index("_release_execution_slot(")
+    before = ministack.executions_in_flight()
+    slot, _refused_by = lambda_svc._acquire_execution_slot({}, {"FunctionName": "a"})
+    assert ministack.executions_in_flight() == before + 1
+    lambda_svc._release_execution_slot(slot)
+    assert ministack.executions_in_flight() == before
+
+
 @pytest.fixture
 def unpacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """MiniStack's zipfile, in a lab that keeps what is unpacked in `tmp_path/kept`."""
