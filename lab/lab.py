@@ -159,6 +159,7 @@ class Lab:
                 ),
                 stack,
             )
+            stack.callback(ministack.FunctionProcesses().end)
             self._run_schedules(stack)
             stack.callback(self.delivery.close)
             self._answer_dns(stack)
@@ -214,7 +215,7 @@ class Lab:
         stack.callback(self._forget_everything)
 
     def _forget_everything(self) -> None:
-        """End MiniStack's Lambda workers and remove their folders."""
+        """Let MiniStack end what it does in its threads."""
         with suppress(OSError, HTTPError):
             urllib3.request("POST", f"{self.endpoint}{ministack.RESET_PATH}", timeout=10, retries=False)
 

@@ -19,11 +19,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from lab.watch import until
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 ACCOUNT = "000000000000"  # the account of credentials that are not an account number
 REGION = "us-east-1"
+
+silent = logging.getLogger("silent")
+silent.setLevel(logging.CRITICAL + 1)
 
 RESET_PATH = "/_ministack/reset"
 
@@ -135,6 +140,46 @@ def executions_in_flight() -> int:
     from ministack.services import lambda_svc  # noqa: PLC0415
 
     return int(lambda_svc.executions_in_flight()[0])
+
+
+class FunctionProcesses:
+    """All processes of functions, so that they end with the lab.
+
+    MiniStack forgets one that it replaces while it is being started, and tries failed runs again for ever.
+    """
+
+    def __init__(self) -> None:
+        from ministack.core import lambda_runtime  # noqa: PLC0415
+
+        self._started: list[Any] = []
+        self._over = False
+        spawn = lambda_runtime.Worker._spawn  # noqa: SLF001
+
+        def start(worker: Any) -> None:  # noqa: ANN401
+            if self._over:
+                raise RuntimeError("the lab ends")
+            self._started.append(worker)
+            spawn(worker)
+
+        lambda_runtime.Worker._spawn = start  # noqa: SLF001
+
+    def end(self) -> None:
+        """End them and the runs under way, and let nobody start another.
+
+        Raises:
+            TimeoutError: a run does not end.
+        """
+        from ministack.core import lambda_runtime  # noqa: PLC0415
+        from ministack.services import lambda_svc  # noqa: PLC0415
+
+        def ended() -> bool:
+            lambda_runtime.kill_workers(self._started)
+            return executions_in_flight() == 0
+
+        self._over = True
+        lambda_svc.logger = silent  # their complaints concern nobody any more
+        until(ended, "the end of the functions' runs", seconds=30)
+        lambda_runtime.kill_workers(self._started)
 
 
 def provision(handlers: Mapping[str, Mapping[str, Callable[..., Any]]]) -> None:

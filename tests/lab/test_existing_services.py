@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import sam
+from lab import ministack, sam
 from lab.lab import Lab
 from lab.oci import build_index, hello_app_image
 from lab.oci_registry import push_index
@@ -190,6 +190,7 @@ def test_a_dry_run_decides_and_deploys_nothing(shop: ExistingCluster) -> None:
     [dry_run] = STEERING["Dry run"]
     before = shop.deployment_count("worker")
     shop.types(dry_run, rest=shop.in_the_lab)
+    until(lambda: ministack.executions_in_flight() == 0, "the end of the runs that began before")
     digest = shop.push_to("shop-web", "dry")
     decided = {"message": "deploy", "digest": digest, "ecs_service": "worker", "dry_run": True}
     until(

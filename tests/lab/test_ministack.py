@@ -128,6 +128,26 @@ def test_each_run_of_a_function_is_in_flight_until_its_end() -> None:
     assert ministack.executions_in_flight() == before
 
 
+def test_each_process_of_a_function_is_known_until_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = import_module("ministack.core.lambda_runtime")
+    assert "self._spawn()" in inspect.getsource(runtime.Worker.invoke)
+    assert list(inspect.signature(runtime.Worker._spawn).parameters) == ["self"]
+    lambda_svc = import_module("ministack.services.lambda_svc")
+    assert 'logger.error("Warm worker execution error' in inspect.getsource(lambda_svc)
+    spawned, killed = [], []
+    monkeypatch.setattr(runtime.Worker, "_spawn", spawned.append)
+    monkeypatch.setattr(runtime, "kill_workers", killed.extend)
+    monkeypatch.setattr(lambda_svc, "logger", lambda_svc.logger)
+    processes = ministack.FunctionProcesses()
+    runtime.Worker._spawn("a worker")
+    processes.end()
+    assert spawned == ["a worker"]
+    assert set(killed) == {"a worker"}
+    with pytest.raises(RuntimeError, match="the lab ends"):
+        runtime.Worker._spawn("another")
+    assert spawned == ["a worker"]
+
+
 @pytest.fixture
 def unpacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """MiniStack's zipfile, in a lab that keeps what is unpacked in `tmp_path/kept`."""

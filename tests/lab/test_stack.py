@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,9 +15,11 @@ from lab.oci_registry import push_index
 from lab.resolver import Resolver
 from lab.watch import until
 from tests.deployed_stack import HOST_NAME, DeployedStack, quiet
+from tests.function_processes import function_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 SPEED = 40.0
 
@@ -53,19 +52,9 @@ def test_first_deploy_of_an_empty_repository_succeeds_and_costs_nothing(stack: D
 
 @pytest.mark.usefixtures("stack")
 def test_functions_share_what_the_lab_unpacked() -> None:
-    layers = [worker / "layer_0" / "python" for worker in _folders_of_workers()]
+    layers = [worker / "layer_0" / "python" for worker in function_folders()]
     assert layers
     assert len({layer.readlink() for layer in layers}) == 1
-
-
-def _folders_of_workers() -> Iterator[Path]:
-    """Where MiniStack starts the processes of the functions, which are children of this one."""
-    for children in Path("/proc/self/task").glob("*/children"):
-        for process_id in children.read_text().split():
-            with suppress(FileNotFoundError):  # a task that has just ended
-                _, *words = Path(f"/proc/{process_id}/cmdline").read_bytes().split(b"\0")
-                if words and b"ministack-lambda-" in words[0]:
-                    yield Path(os.fsdecode(words[0])).parent
 
 
 def test_the_outputs_are_the_next_commands(live: DeployedStack) -> None:
