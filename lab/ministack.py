@@ -179,7 +179,7 @@ class FunctionProcesses:
         self._over = True
         lambda_svc.logger = silent  # their complaints concern nobody any more
         until(ended, "the end of the functions' runs", seconds=30)
-        lambda_runtime.kill_workers(self._started)
+        lambda_runtime.kill_workers(self._started)  # also one that was started between the two
 
 
 def provision(handlers: Mapping[str, Mapping[str, Callable[..., Any]]]) -> None:

@@ -134,7 +134,8 @@ def test_each_process_of_a_function_is_known_until_the_end(monkeypatch: pytest.M
     assert list(inspect.signature(runtime.Worker._spawn).parameters) == ["self"]
     lambda_svc = import_module("ministack.services.lambda_svc")
     assert 'logger.error("Warm worker execution error' in inspect.getsource(lambda_svc)
-    spawned, killed = [], []
+    spawned: list[Any] = []
+    killed: list[Any] = []
     monkeypatch.setattr(runtime.Worker, "_spawn", spawned.append)
     monkeypatch.setattr(runtime, "kill_workers", killed.extend)
     monkeypatch.setattr(lambda_svc, "logger", lambda_svc.logger)
