@@ -215,7 +215,7 @@ class Lab:
         stack.callback(self._forget_everything)
 
     def _forget_everything(self) -> None:
-        """Let MiniStack end what it does in its threads."""
+        """Leave nothing to do for the threads of MiniStack, which go on."""
         with suppress(OSError, HTTPError):
             urllib3.request("POST", f"{self.endpoint}{ministack.RESET_PATH}", timeout=10, retries=False)
 

@@ -145,7 +145,7 @@ def executions_in_flight() -> int:
 class FunctionProcesses:
     """All processes of functions, so that they end with the lab.
 
-    MiniStack forgets one that it replaces while it is being started, and tries failed runs again for ever.
+    MiniStack forgets one that it replaces while it is being started, and runs that failed are tried again.
     """
 
     def __init__(self) -> None:

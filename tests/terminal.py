@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +38,21 @@ def types(line: str, environment: Mapping[str, str]) -> str:
     )
     assert done.returncode == 0, f"{line}\n{done.stdout}"
     return done.stdout
+
+
+def types_python(line: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """How a line `python3 ...` ends, by the Python of the tests, which has what our commands need."""
+    python, *words = shlex.split(line, comments=True)
+    assert python == "python3"
+    return subprocess.run(  # noqa: S603 - no shell, the project's own lines
+        [sys.executable, *words],
+        cwd=sam.ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=COMMAND_SECONDS,
+    )
 
 
 def commands(document: Path) -> dict[str, list[str]]:

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shlex
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,8 +13,10 @@ from lab.lab import Lab
 from lab.oci import hello_app_image
 from lab.oci_registry import push_image
 from lab.watch import until
+from tests.terminal import types_python
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -31,8 +29,7 @@ class Stack:
     def __init__(self, lab: Lab, outputs: dict[str, str]) -> None:
         self.lab = lab
         self.outputs = outputs
-        self.replay_command = shlex.split(outputs["Step6Replay"])
-        self.queue_url = self.replay_command[-1]
+        self.queue_url = outputs["Step6Replay"].split()[-1]
 
     def push(self, version: str) -> str:
         registry, _, rest = self.outputs["Step3Push"].split()[-1].partition("/")
@@ -87,11 +84,7 @@ class Stack:
 
     def replay(self, *more: str) -> subprocess.CompletedProcess[str]:
         """Run the command that the stack printed."""
-        command = [sys.executable, *self.replay_command[1:], *more]
-        env = {**os.environ, **sam.environment(self.lab)}
-        return subprocess.run(  # noqa: S603 - no shell, the stack's own words
-            command, cwd=sam.ROOT, env=env, capture_output=True, text=True, check=False, timeout=120
-        )
+        return types_python(" ".join([self.outputs["Step6Replay"], *more]), sam.environment(self.lab))
 
     def listed(self, wanted: str) -> str:
         """What the command lists, once it lists that."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from lab.oci import build_index, hello_app_image
 from lab.oci_registry import push_image, push_index
 from lab.watch import until
 from tests.deployed_stack import HOST_NAME, quiet
+from tests.terminal import types_python
 from tests.why_conditions import (
     admitted,
     admitted_without_probe,
@@ -68,17 +68,6 @@ def command(stack: WhyStack, *arguments: str) -> subprocess.CompletedProcess[str
     return subprocess.run(  # noqa: S603 - no shell
         [sys.executable, "-m", "commands.why", *arguments, "--dns-server", stack.dns_server],
         cwd=sam.ROOT, env=env, capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
-
-
-def cure(stack: WhyStack, advice: str, *more: str) -> subprocess.CompletedProcess[str]:
-    """What a person types who follows the advice of a finding that is a command of this project."""
-    words = shlex.split(advice, comments=True)
-    assert words[0] == "python3"
-    return subprocess.run(  # noqa: S603 - no shell, the finding's own words
-        [sys.executable, *words[1:], *more],
-        cwd=sam.ROOT, env={**os.environ, **sam.environment(stack.lab)},
-        capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
 
 
@@ -429,7 +418,7 @@ def test_events_that_could_not_be_handled(live: WhyStack) -> None:
 
     def sent_again() -> bool:
         """Whether nothing is left; a run that read the wrong tag may end after the queue was emptied."""
-        shown = cure(live, found.cure, "--replay")
+        shown = types_python(f"{live.outputs['Step6Replay']} --replay", sam.environment(live.lab))
         assert shown.returncode == 0, shown.stdout + shown.stderr
         return live.found("dead-letters") is None
 
