@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from commands.why.finding import Finding, note, problem
 from pushlive import ecr
+from pushlive.image_reference import tagged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -43,7 +44,7 @@ class Built:
 def image_findings(account: Account, settings: Settings, state: ServiceState) -> Iterator[Finding]:
     """Yield what is wrong with the images of a service's task definition."""
     references = [container["image"] for container in state.definition["containerDefinitions"]]
-    names = {reference: ecr.tagged(reference, settings.registry) for reference in references}
+    names = {reference: tagged(reference, settings.registry) for reference in references}
     yield from reference_findings(names, settings.registry)
     wanted = state.definition.get("runtimePlatform", {}).get("cpuArchitecture", "X86_64")
     for reference, named in names.items():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from commands.why.state import RunningTask, ServiceState
 from pushlive import ec2, ecs, probe, redeploy_plan, route53
 from pushlive.config import ConfigError
+from pushlive.image_reference import is_in
 from pushlive.record_plan import plan_record
 from pushlive.record_state import LiveTasks, host_name_tag
 from pushlive.redeploy_state import LiveServices
@@ -98,9 +99,7 @@ def _with_tasks(
     for task in tasks:
         images = ecs.task_definition(client, task.task_definition_arn).images
         ours = [
-            digest
-            for name, digest in task.digests.items()
-            if images.get(name, "").startswith(f"{settings.registry}/")
+            digest for name, digest in task.digests.items() if is_in(images.get(name, ""), settings.registry)
         ]
         public_ip = public_ips.get(task.eni_id or "")
         running.append(

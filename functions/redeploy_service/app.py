@@ -19,10 +19,11 @@ import pushlive.lean_imports  # noqa: F401 - before the libraries
 
 # isort: split
 from aws_lambda_powertools import Logger
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from pushlive import aws, claims, ecr, ecs, events
-from pushlive.config import ConfigError, Settings
+from pushlive import aws, claims, ecs, events, image_reference
+from pushlive.boundary import serve_each
+from pushlive.config import Settings
 from pushlive.metrics import Metric, emit
 from pushlive.redeploy_plan import (
     ON_PUSH,
@@ -91,7 +92,7 @@ class Redeployment:
     """The live state, as it is read."""
 
     def __post_init__(self) -> None:
-        self.live = LiveServices(self.settings, self.ecs_client, self.ecr_client)
+        self.live = LiveServices(self.settings, self.ecs_client, self.ecr_client, clock=self.now)
 
     def run(self, event: Any) -> None:  # noqa: ANN401 - whatever somebody sends
         """Decide for each service that the event may concern, and do it.
@@ -111,21 +112,12 @@ class Redeployment:
         if isinstance(wake, events.Push):
             # A push lies in the past, whatever its event says.
             wake = wake._replace(pushed_at=min(wake.pushed_at, self.now()))
-        failures: dict[str, Exception] = {}
-        for service in self._services(wake):
-            try:
-                looked_at = self._look_at(service, wake)
-                if not isinstance(wake, events.Push):  # which ends no deployment
-                    self._tell(looked_at, service)
-            except (ClientError, BotoCoreError, ConfigError) as error:
-                logger.exception("failed", ecs_service=service.service_name)
-                failures[service.service_name] = error
-        if failures:
-            # Lambda puts this text into the dead letter.
-            told = "; ".join(f"{name}: {error}" for name, error in failures.items())
-            raise ExceptionGroup(
-                f"{len(failures)} services could not be served: {told}", list(failures.values())
-            )
+        serve_each(logger, self._services(wake), lambda service: self._serve(service, wake))
+
+    def _serve(self, service: ecs.Service, wake: events.Wake) -> None:
+        looked_at = self._look_at(service, wake)
+        if not isinstance(wake, events.Push):  # which ends no deployment
+            self._tell(looked_at, service)
 
     # read
 
@@ -202,7 +194,7 @@ class Redeployment:
     def _pushed(self, wake: events.Wake, service: Service) -> Image | None:
         if not isinstance(wake, events.Push):
             return None
-        reference = ecr.reference_of(
+        reference = image_reference.naming(
             wake.repository, wake.tag, self.settings.registry, service.image_references
         )
         return Image(reference, wake.digest, wake.pushed_at)

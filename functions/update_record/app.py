@@ -23,9 +23,9 @@ import pushlive.lean_imports  # noqa: F401 - before the libraries
 
 # isort: split
 from aws_lambda_powertools import Logger
-from botocore.exceptions import BotoCoreError, ClientError
 
 from pushlive import aws, cloudformation, ecs, events, probe, route53
+from pushlive.boundary import serve_each
 from pushlive.config import ConfigError, Settings
 from pushlive.metrics import Metric, emit
 from pushlive.outcome_plan import refused
@@ -130,25 +130,16 @@ class RecordUpdate:
             self._follow_all(ecs.service_names(self.ecs_client, self.settings.cluster_arn), patient=False)
 
     def _follow_all(self, service_names: list[str], *, patient: bool) -> None:
-        failures: dict[str, Exception] = {}
-        for found in ecs.services(self.ecs_client, self.settings.cluster_arn, service_names):
-            if not host_name_tag(found):
-                continue  # it asks for no record: one call was all it cost
-            try:
-                name = self._claimed_name(found)
-                decision, service = self._follow(found.service_name, name, patient=patient)
-                self._tell(decision, service, found.service_name)
-                if service.is_silent and not patient:  # a look by the schedule, not one of many in a row
-                    emit(Metric.SERVICES_SILENT, self.settings.cluster_arn)
-            except (ClientError, BotoCoreError, ConfigError, route53.RecordChangedMeanwhileError) as error:
-                logger.exception("failed", ecs_service=found.service_name)
-                failures[found.service_name] = error
-        if failures:
-            # Lambda puts this text into the dead letter.
-            told = "; ".join(f"{name}: {error}" for name, error in failures.items())
-            raise ExceptionGroup(
-                f"{len(failures)} services could not be served: {told}", list(failures.values())
-            )
+        found = ecs.services(self.ecs_client, self.settings.cluster_arn, service_names)
+        asking = [each for each in found if host_name_tag(each)]  # of others one call was all that they cost
+        serve_each(logger, asking, lambda each: self._serve(each, patient=patient))
+
+    def _serve(self, found: ecs.Service, *, patient: bool) -> None:
+        name = self._claimed_name(found)
+        decision, service = self._follow(found.service_name, name, patient=patient)
+        self._tell(decision, service, found.service_name)
+        if service.is_silent and not patient:  # a look by the schedule, not one of many in a row
+            emit(Metric.SERVICES_SILENT, self.settings.cluster_arn)
 
     def _claimed_name(self, service: ecs.Service) -> str:
         """Return the host name that the service's tag claims.

@@ -24,6 +24,7 @@ from lab.ecs.fake_runtime import Behaviour, FakeRuntime
 from lab.ecs.model import EcsModel
 from lab.ecs.world import Interface
 from pushlive.config import Settings
+from pushlive.image_reference import is_in
 from tests.functions.wire import CHANGES
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class Region:
         self.probed: list[tuple[str, int]] = []
         self.reported: dict[str, str] = {}
         """Digest to another one that ECS reports for it, as it may for an index."""
+        self.rewrites: dict[str, Callable[[Json], object]] = {}
+        """Operation to what changes an answer of the model's, where AWS may answer otherwise."""
         self.pushed_at: dict[tuple[str, str], float] = {}
         self._api = EcsApi(self.model)
         self.wire = wire
@@ -79,6 +82,7 @@ class Region:
     def _answer_ecs(self, operation: str, request: Json) -> Json:
         self.runtime.run_until(self.now)
         answer = self._api.call(operation, request, self.now)
+        self.rewrites.get(operation, lambda _: None)(answer)
         self.runtime.take()
         return answer
 
@@ -345,9 +349,10 @@ class Region:
             task.interface.public_ip or ""
             for task in self.model.engine.tasks.values()
             if task.interface.public_ip in wanted
-            and port
-            == task.definition.described["containerDefinitions"][0]["portMappings"][0]["containerPort"]
-            and self.runtime.listens(task.arn, next(iter(task.containers)), self.now)
+            for container in task.definition.described["containerDefinitions"]
+            for mapping in container.get("portMappings", [])
+            if (mapping["containerPort"], mapping.get("protocol", "tcp")) == (port, "tcp")
+            and self.runtime.listens(task.arn, container["name"], self.now)
         )
 
     def before(self, operation: str, hook: Callable[[], None]) -> None:
@@ -423,9 +428,9 @@ class _World:
         self._addresses: dict[str, tuple[str, str]] = {}
 
     def resolve_image(self, image: str) -> str | None:
-        path = image.removeprefix(f"{REGISTRY}/")
-        if path == image:
+        if not is_in(image, REGISTRY):
             return digest_of(image)  # another registry's
+        path = image.partition("/")[2]
         name, _, digest = path.partition("@")
         if digest:
             repository = name.partition(":")[0]

@@ -61,7 +61,7 @@ def test_a_push_that_is_live_is_told_with_how_long_it_took_and_where_it_is(
     capsys.readouterr()
     region.redeploy(region.deployment_event())
     subject, text = region.messages()[-1]
-    assert subject == "pushlive: app is live"
+    assert subject == "pushlive: live: app"
     measured = metrics(capsys)
     assert measured["DeploymentsLive"] == 1
     assert f"app is live, {measured['SecondsToLive']:.0f} seconds after the push" in text
@@ -79,7 +79,7 @@ def test_each_outcome_is_told_once(region: Region) -> None:
     for _ in range(2):
         region.redeploy(region.deployment_event())
         region.redeploy()
-    assert subjects(region) == ["pushlive: app is live"] * 2
+    assert subjects(region) == ["pushlive: live: app"] * 2
 
 
 @pytest.mark.parametrize("operation", ["ListServiceDeployments", "CreateLogStream", "Publish"])
@@ -87,7 +87,7 @@ def test_two_runs_at_the_same_time_tell_it_once(region: Region, operation: str) 
     running(region)
     region.before(operation, region.redeploy)
     region.redeploy(region.deployment_event())
-    assert subjects(region) == ["pushlive: app is live"]
+    assert subjects(region) == ["pushlive: live: app"]
 
 
 def test_a_push_tells_nothing_for_it_has_ended_no_deployment(region: Region) -> None:
@@ -103,7 +103,7 @@ def test_an_outcome_whose_event_was_lost_is_told_by_the_schedule_and_not_for_eve
     assert subjects(region) == []
     deployed(region, "2")
     region.redeploy()
-    assert subjects(region) == ["pushlive: app is live"]
+    assert subjects(region) == ["pushlive: live: app"]
 
 
 def test_an_old_digest_that_got_its_tag_back_is_told_by_its_deployments_own_duration(region: Region) -> None:
@@ -122,7 +122,7 @@ def test_a_paused_services_deployment_by_hand_is_told_all_the_same(region: Regio
     region.update_service(forceNewDeployment=True)
     region.wait(300)
     region.redeploy()
-    assert subjects(region) == ["pushlive: app is live"] * 2
+    assert subjects(region) == ["pushlive: live: app"] * 2
 
 
 def test_a_service_that_never_asked_for_anything_is_not_told_of(region: Region) -> None:
@@ -163,7 +163,7 @@ def test_an_image_that_fails_is_told_as_failed_with_what_ecs_says_and_what_runs_
         region.redeploy()
     assert len(region.messages()) == 2
     subject, text = region.messages()[-1]
-    assert subject == "pushlive: app FAILED, what ran before runs again"
+    assert subject == "pushlive: FAILED, what ran before runs again: app"
     failed, _, runs = text.partition("Runs now:")
     assert digest(push) in failed
     assert good in runs
@@ -181,7 +181,7 @@ def test_nothing_is_told_while_a_rollback_is_in_progress(region: Region) -> None
     region.redeploy(region.push("2", behaviour=CRASHES))
     region.wait_until(lambda: region.deployments()[0]["status"] == "ROLLBACK_IN_PROGRESS")
     region.redeploy()
-    assert subjects(region) == ["pushlive: app is live"]
+    assert subjects(region) == ["pushlive: live: app"]
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["the first push", "no rollback configured"])
@@ -196,7 +196,7 @@ def test_a_failure_with_nothing_to_go_back_to_says_so(region: Region, first: boo
         deployed(region, "2", CRASHES, seconds=900)
     region.redeploy()
     subject, text = region.messages()[-1]
-    assert subject == "pushlive: app FAILED, there was nothing to go back to"
+    assert subject == "pushlive: FAILED, there was nothing to go back to: app"
     assert "Runs now" not in text
 
 
@@ -237,7 +237,7 @@ def test_what_sns_refuses_is_told_by_the_next_run(region: Region) -> None:
     with pytest.raises(ExceptionGroup, match=r"app: .*Publish"):
         region.redeploy()
     region.redeploy()
-    assert subjects(region) == ["pushlive: app is live"]
+    assert subjects(region) == ["pushlive: live: app"]
 
 
 def test_what_was_neither_told_nor_deployed_leaves_no_trace(region: Region) -> None:
@@ -259,7 +259,7 @@ def test_a_service_that_cannot_be_told_of_does_not_stop_the_others(region: Regio
     region.wire.faults.append(Fault("Publish", "AuthorizationError", 1, ""))
     with pytest.raises(ExceptionGroup):
         region.redeploy()
-    assert subjects(region) == ["pushlive: other is live"]
+    assert subjects(region) == ["pushlive: live: other"]
 
 
 def test_a_run_that_is_ended_before_it_has_told_is_made_up_for_by_a_later_one(region: Region) -> None:
@@ -270,7 +270,7 @@ def test_a_run_that_is_ended_before_it_has_told_is_made_up_for_by_a_later_one(re
     region.wait(OVER_SECONDS)
     region.redeploy()
     region.redeploy()
-    assert subjects(region) == ["pushlive: app is live"]
+    assert subjects(region) == ["pushlive: live: app"]
 
 
 # The record
@@ -283,7 +283,7 @@ def test_a_record_that_is_not_ours_is_told_once_a_day(region: Region) -> None:
     for _ in range(3):
         region.update_record()
     [(subject, text)] = region.messages()
-    assert subject == "pushlive: no record for app"
+    assert subject == "pushlive: no record: app"
     assert f"{HOST_NAME} has an A record, but no TXT record _pushlive.{HOST_NAME}" in text
     region.wait(86_400)
     region.update_record()

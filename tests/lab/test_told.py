@@ -95,7 +95,7 @@ def test_a_first_push_that_never_answers_raises_an_alarm_and_is_told_as_failed(s
 def test_a_record_that_is_not_ours_is_told_with_its_owner(stack: ToldStack) -> None:
     stack.change_record("CREATE")
     stack.push("1")
-    mail = stack.mail_of(f"no record for {stack.outputs['ServiceName']}")
+    mail = stack.mail_of(f"no record: {stack.outputs['ServiceName']}")
     assert f"{HOST_NAME} has an A record, but no TXT record _pushlive.{HOST_NAME}" in mail.text
     stack.change_record("DELETE")
     until(lambda: stack.says("1"), "the page, once the name is free")
@@ -103,7 +103,7 @@ def test_a_record_that_is_not_ours_is_told_with_its_owner(stack: ToldStack) -> N
 
 def test_a_push_that_is_live_is_told_with_tag_digest_duration_and_address(stack: ToldStack) -> None:
     digest = stack.push("2")
-    mail = stack.mail_of("is live", digest)
+    mail = stack.mail_of("live: ", digest)
     registry, repository = stack.repository
     assert "seconds after the push" in mail.text
     assert f"{registry}/{repository}:latest" in mail.text
@@ -112,14 +112,14 @@ def test_a_push_that_is_live_is_told_with_tag_digest_duration_and_address(stack:
 
 def test_a_broken_image_is_told_as_failed_and_never_as_live(stack: ToldStack) -> None:
     good = stack.push("good")
-    stack.mail_of("is live", good)
+    stack.mail_of("live: ", good)
     digest = stack.push_files(BROKEN)
     mail = stack.mail_of("FAILED, what ran before runs again", digest)
     assert "app: exit code 1" in mail.text, "what ECS says of its task"
     assert "aws logs tail" in mail.text
     assert good in mail.text.partition("Runs now")[2]
     until(lambda: stack.is_steady(1), "the rollback's end")
-    assert [each for each in stack.inbox.mails if "is live" in each.subject and digest in each.text] == []
+    assert [each for each in stack.inbox.mails if "live: " in each.subject and digest in each.text] == []
 
 
 def test_a_deployment_that_is_late_raises_an_alarm(stack: ToldStack) -> None:

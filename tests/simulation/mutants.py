@@ -18,8 +18,8 @@ from botocore.exceptions import ClientError
 from pushlive import (
     claims,
     ec2,
-    ecr,
     ecs,
+    image_reference,
     outcome_plan,
     record_plan,
     redeploy_plan,
@@ -151,9 +151,9 @@ def _forgets_that_it_ran() -> list[Patch]:
 
 
 def _looks_at_the_repository_only() -> list[Patch]:
-    whole = ecr.reference_of
+    whole = image_reference.naming
 
-    def reference_of(repository: str, tag: str, registry: str, references: Any) -> str:
+    def naming(repository: str, tag: str, registry: str, references: Any) -> str:
         for reference in references:
             if reference.startswith(f"{REGISTRY}/{repository}:"):
                 return str(reference)
@@ -166,7 +166,7 @@ def _looks_at_the_repository_only() -> list[Patch]:
                 return Decision(Action.DEPLOY, "a push to its repository")
         return redeploy_plan.plan_deployment(service, pushed, now)
 
-    return [(ecr, "reference_of", reference_of), (redeploy_app, "plan_deployment", plan)]
+    return [(image_reference, "naming", naming), (redeploy_app, "plan_deployment", plan)]
 
 
 def _tells_a_rollback_as_live() -> list[Patch]:

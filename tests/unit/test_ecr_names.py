@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pushlive.ecr import _digests, tagged
+from pushlive.ecr import _digests
+from pushlive.image_reference import tagged
 
 REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 

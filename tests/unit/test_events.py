@@ -304,16 +304,26 @@ def test_request_that_names_no_cluster_never_means_all_records(path: tuple[str, 
 @pytest.mark.parametrize(
     ("arn", "word"),
     [
-        ("arn:aws:ecs:us-east-1:123456789012:service/hello", "not the ARN of a service"),
         ("arn:aws:ecs:us-east-1:123456789012:task/pushlive/hello", "not the ARN of a service"),
         ("arn:aws:ecs:us-east-1:123456789012:service/pushlive/hello/more", "not the ARN of a service"),
         ("hello", "not the ARN of a service"),
     ],
-    ids=["arn-of-before-2019-lacks-the-cluster", "arn-of-a-task", "arn-with-a-part-too-many", "no-arn"],
+    ids=["arn-of-a-task", "arn-with-a-part-too-many", "no-arn"],
 )
 def test_resource_that_is_no_service_is_an_error(arn: str, word: str) -> None:
     with pytest.raises(EventError, match=f"resources.*{word}"):
         parsed(read(EVENTS, "deployment_completed") | {"resources": [arn]})
+
+
+@pytest.mark.parametrize("event", ["deployment_completed", "service_steady_state"])
+def test_service_whose_arn_names_no_cluster_is_ignored(event: str) -> None:
+    """ARNs of before 2019 have none; in a China region an event still has it."""
+    wake = parsed(
+        read(EVENTS, event) | {"resources": ["arn:aws-cn:ecs:us-east-1:123456789012:service/hello"]}
+    )
+    assert isinstance(wake, Ignored)
+    assert "service/hello" in wake.reason
+    assert "names no cluster" in wake.reason
 
 
 def test_service_without_a_name_is_an_error() -> None:

@@ -156,7 +156,7 @@ def test_the_message_of_a_success() -> None:
         found,
         Circumstances("eu-west-1", "app.example.com", 8080),
     )
-    assert told.subject == "pushlive: app is live"
+    assert told.subject == "pushlive: live: app"
     assert told.text == (
         "app is live, 150 seconds after the push: no old task runs any more.\n"
         "\n"
@@ -183,7 +183,7 @@ def test_the_message_of_a_failure() -> None:
         found,
         Circumstances("eu-west-1", log_group="logs", stopped_reason="Essential container exited"),
     )
-    assert told.subject == "pushlive: app FAILED, what ran before runs again"
+    assert told.subject == "pushlive: FAILED, what ran before runs again: app"
     assert told.text == (
         "app: the new image failed, and what ran before runs again.\n"
         "\n"
@@ -210,7 +210,7 @@ def test_a_failure_without_a_rollback_names_nothing_that_runs() -> None:
 
 def test_the_message_of_a_refusal_names_the_record_and_why() -> None:
     told = refused("app", "app.example.com", "app.example.com is a CNAME, which is not ours")
-    assert told.subject == "pushlive: no record for app"
+    assert told.subject == "pushlive: no record: app"
     assert "The record app.example.com of app was not written." in told.text
     assert "Why:        app.example.com is a CNAME, which is not ours" in told.text
 

@@ -14,6 +14,7 @@ may give it a second apart, and an old digest that gets its tag back follows ano
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,6 +32,8 @@ OVER_AFTER = timedelta(seconds=RUN_SECONDS + SLACK_SECONDS)
 # A stream's name has 512 characters at most, without ":" and "*" (API reference, CreateLogStream). A
 # service's name has 255, and a task definition ten containers (ECS guide, "Service quotas").
 DIGEST_CHARACTERS = 12
+LONGEST_STREAM = 512
+LONGEST_NUMBER = len("/9999")  # or SETTLED
 
 SETTLED = "done"
 """In place of a claim's number: there is no more to claim."""
@@ -72,17 +75,32 @@ def take(client: CloudWatchLogsClient, log_group: str, subject: str, now: dateti
     A run that was ended between its claim and its deployment leaves the claim behind; when that run is
     certainly over, one other run takes over with the next number.
     """
+    subject = fitting(subject)
     first = Claim(subject)
     if _create(client, log_group, first.stream):
         return first
     listed = client.describe_log_streams(logGroupName=log_group, logStreamNamePrefix=f"{subject}/")
-    if any(stream["logStreamName"] == f"{subject}/{SETTLED}" for stream in listed["logStreams"]):
+    streams = listed.get("logStreams", [])
+    if any(stream.get("logStreamName") == f"{subject}/{SETTLED}" for stream in streams):
         return None
-    claimed_at = [stream["creationTime"] / 1000 for stream in listed["logStreams"]]  # milliseconds
+    # Milliseconds. One without a time may have been made just now.
+    claimed_at = [stream.get("creationTime", 1000 * now.timestamp()) / 1000 for stream in streams]
     if not claimed_at or now < datetime.fromtimestamp(max(claimed_at), UTC) + OVER_AFTER:
         return None
     following = Claim(subject, len(claimed_at) + 1)
     return following if _create(client, log_group, following.stream) else None
+
+
+def fitting(subject: str) -> str:
+    """Return the subject, or one of its own that fits into a stream's name.
+
+    A subject that also holds a host name, of up to 243 characters, may be longer.
+    """
+    longest = LONGEST_STREAM - LONGEST_NUMBER
+    if len(subject) <= longest:
+        return subject
+    told_apart_by = hashlib.sha256(subject.encode()).hexdigest()[:32]
+    return f"{subject[: longest - len(told_apart_by) - 1]}-{told_apart_by}"
 
 
 def release(client: CloudWatchLogsClient, log_group: str, claim: Claim) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pushlive.events import StackRequest
 
-REASON_LENGTH = 1000  # the whole answer must stay below 4096 bytes
+REASON_LENGTH = 1000  # in ASCII, for JSON makes six bytes of another letter: the answer has 4096 at most
 ANSWER_SECONDS = 10
 
 
@@ -29,7 +29,7 @@ def answer(request: StackRequest, *, failure: str = "") -> None:
         physical_resource_id = request.physical_resource_id
     body = {
         "Status": "FAILED" if failure else "SUCCESS",
-        "Reason": failure[:REASON_LENGTH] or "done",
+        "Reason": failure.encode("ascii", "replace").decode()[:REASON_LENGTH] or "done",
         "PhysicalResourceId": physical_resource_id,
         "StackId": request.stack_id,
         "RequestId": request.event_id,

@@ -23,7 +23,8 @@ def public_ips(client: EC2Client, eni_ids: Iterable[str]) -> dict[str, str]:
             Filters=[{"Name": "network-interface-id", "Values": wanted[start : start + 200]}]
         )
         for page in pages:
-            for interface in page["NetworkInterfaces"]:
-                if public_ip := interface.get("Association", {}).get("PublicIp"):
+            for interface in page.get("NetworkInterfaces", []):
+                public_ip = interface.get("Association", {}).get("PublicIp")
+                if public_ip and "NetworkInterfaceId" in interface:
                     found[interface["NetworkInterfaceId"]] = public_ip
     return found

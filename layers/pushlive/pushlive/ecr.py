@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from pushlive.answers import needed
+from pushlive.image_reference import tagged
 from pushlive.redeploy_plan import Image
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mypy_boto3_ecr import ECRClient
 
@@ -20,48 +21,31 @@ INDEX_MEDIA_TYPES = (
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
 
+# What a container image's manifest names as its config (OCI image-spec, "Media types"; docker's "Image
+# manifest v2, schema 2"). A Helm chart names another one, and so does any artifact.
+IMAGE_MEDIA_TYPES = (
+    "application/vnd.oci.image.config.v1+json",
+    "application/vnd.docker.container.image.v1+json",
+)
+
 AT_ONCE = 100
 """So many images a call of DescribeImages and BatchGetImage takes (API reference)."""
 
-# What ECR takes (API reference, CreateRepository, repositoryName; ImageIdentifier, imageTag), and Docker.
-NAME = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-TAGGED = re.compile(
-    rf"(?P<repository>(?=[^:]{{2,256}}(?::|$)){NAME}(?:/{NAME})*)(?::(?P<tag>[\w][\w.-]{{0,299}}))?", re.ASCII
-)
-
-
-def tagged(reference: str, registry: str) -> tuple[str, str] | None:
-    """Return repository and tag of an image reference, or None if it is not a tag in `registry`.
-
-    No tag means `latest`, as for Docker. A reference by digest never changes what it names, and one that is
-    no name at all has no image.
-    """
-    prefix = f"{registry}/"
-    found = TAGGED.fullmatch(reference.removeprefix(prefix)) if reference.startswith(prefix) else None
-    return (found["repository"], found["tag"] or "latest") if found else None
-
-
-def reference_of(repository: str, tag: str, registry: str, references: Sequence[str]) -> str:
-    """Return that of `references` which names this tag, or else the reference spelled out."""
-    for reference in references:
-        if tagged(reference, registry) == (repository, tag):
-            return reference
-    return f"{registry}/{repository}:{tag}"
-
 
 def image(client: ECRClient, reference: str, repository: str, tag: str) -> Image:
-    """Return what the tag names now; without a digest if there is no such image or repository."""
+    """Return what the tag names now; without a digest if there is no such image or repository.
+
+    Raises:
+        IncompleteAnswerError: ECR does not tell the digest of the image that is there.
+    """
     try:
-        found = client.describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])[
-            "imageDetails"
-        ][0]
+        answer = client.describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])
     except (client.exceptions.ImageNotFoundException, client.exceptions.RepositoryNotFoundException):
         return Image(reference, None)
-    digest = found["imageDigest"]
-    members: frozenset[str] = frozenset()
-    if found.get("imageManifestMediaType") in INDEX_MEDIA_TYPES:
-        members = _members(client, repository, [digest]).get(digest, frozenset())
-    return Image(reference, digest, found["imagePushedAt"], members)
+    found: Mapping[str, Any] = (answer.get("imageDetails") or [{}])[0]
+    digest = needed(found, "imageDigest", "DescribeImages")
+    members = _members(client, repository, [digest]) if _is_index(found) else {}
+    return _image(found, members)._replace(reference=reference)
 
 
 def images(client: ECRClient, references: Iterable[str], registry: str) -> dict[str, Image]:
@@ -87,23 +71,30 @@ def images(client: ECRClient, references: Iterable[str], registry: str) -> dict[
 def _images(client: ECRClient, repository: str, tags: Sequence[str]) -> dict[str, Image]:
     """Return tag to image; nothing at all where one is missing."""
     try:
-        described = client.describe_images(
+        answer = client.describe_images(
             repositoryName=repository, imageIds=[{"imageTag": tag} for tag in tags]
-        )["imageDetails"]
+        )
     except ClientError:
         return {}
-    indexes = {
-        each["imageDigest"] for each in described if each.get("imageManifestMediaType") in INDEX_MEDIA_TYPES
-    }
+    described = [each for each in answer.get("imageDetails", []) if "imageDigest" in each]
+    indexes = {each["imageDigest"] for each in described if _is_index(each)}
     members = _members(client, repository, sorted(indexes)) if indexes else {}
     return {
-        tag: Image(
-            "", each["imageDigest"], each["imagePushedAt"], members.get(each["imageDigest"], frozenset())
-        )
-        for each in described
-        for tag in each["imageTags"]
-        if tag in tags
+        tag: _image(each, members) for each in described for tag in each.get("imageTags", []) if tag in tags
     }
+
+
+def _image(found: Mapping[str, Any], members: Mapping[str, frozenset[str]]) -> Image:
+    """Return what DescribeImages tells of an image; without a digest if it is an artifact of another kind."""
+    kind = found.get("artifactMediaType") or IMAGE_MEDIA_TYPES[0]
+    if kind not in IMAGE_MEDIA_TYPES and not _is_index(found):
+        return Image("", None, artifact=kind)
+    digest = found["imageDigest"]
+    return Image("", digest, found.get("imagePushedAt"), members.get(digest, frozenset()))
+
+
+def _is_index(found: Mapping[str, Any]) -> bool:
+    return found.get("imageManifestMediaType") in INDEX_MEDIA_TYPES
 
 
 def _members(client: ECRClient, repository: str, digests: Sequence[str]) -> dict[str, frozenset[str]]:
@@ -114,8 +105,9 @@ def _members(client: ECRClient, repository: str, digests: Sequence[str]) -> dict
         acceptedMediaTypes=list(INDEX_MEDIA_TYPES),
     )
     return {
-        found["imageId"]["imageDigest"]: frozenset(_digests(found["imageManifest"]))
-        for found in answer["images"]
+        digest: frozenset(_digests(found.get("imageManifest", "")))
+        for found in answer.get("images", [])
+        if (digest := found.get("imageId", {}).get("imageDigest"))
     }
 
 

@@ -7,6 +7,10 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from botocore.exceptions import ClientError
+
+from pushlive.answers import IncompleteAnswerError, needed
+from pushlive.image_reference import is_in, without_digest
 from pushlive.redeploy_plan import ServiceDeployment
 
 if TYPE_CHECKING:
@@ -28,13 +32,15 @@ class TaskDefinition(NamedTuple):
     images: Mapping[str, str]
     """Container name to image, as written."""
     port: int | None
-    """The first container port that is mapped."""
+    """The first TCP port that is mapped; None: no container has one, so there is nothing to ask."""
     has_health_check: bool
     """An essential container has one, so ECS tells whether the task is HEALTHY."""
     port_has_health_check: bool
     """The container with the port has one: it knows better than its port when it is ready."""
     log_group: str | None
     """Where its first container with the driver awslogs writes."""
+    unresolved: frozenset[str] = frozenset()
+    """The containers whose tags ECS does not resolve to digests (`versionConsistency: disabled`)."""
 
 
 class Task(NamedTuple):
@@ -54,7 +60,8 @@ class Task(NamedTuple):
     group: str = ""
     """`service:NAME` for a task of a service."""
     images: Mapping[str, str] = MappingProxyType({})
-    """Container name to image, as the task definition has it; also of containers that AWS adds."""
+    """Container name to image, as the task definition has it, but that ECS may show a digest in place of a
+    tag; also of containers that AWS adds."""
 
 
 class Service(NamedTuple):
@@ -71,6 +78,24 @@ class Service(NamedTuple):
     running_count: int
     completed_at: datetime | None
     """When its deployment was completed; None while one is under way or was not completed."""
+    created_at: datetime | None = None
+    deployed_at: datetime | None = None
+    """When its newest deployment was created, also one that ListServiceDeployments no longer lists."""
+    strategy: str = "ROLLING"
+    """How it is deployed: ROLLING, BLUE_GREEN, LINEAR, CANARY."""
+    is_daemon: bool = False
+    """It runs a task on each instance, and takes no desired count (API reference, schedulingStrategy)."""
+    lacks: str = ""
+    """The key that ECS did not give, without which nothing can be decided."""
+
+    def check(self) -> None:
+        """Check that ECS has told what decisions need.
+
+        Raises:
+            IncompleteAnswerError: it has not.
+        """
+        if self.lacks:
+            needed({}, self.lacks, "DescribeServices")
 
 
 def service_names(client: ECSClient, cluster_arn: str) -> list[str]:
@@ -78,7 +103,7 @@ def service_names(client: ECSClient, cluster_arn: str) -> list[str]:
     pages = client.get_paginator("list_services").paginate(
         cluster=cluster_arn, PaginationConfig={"PageSize": 100}
     )
-    return [arn.rpartition("/")[2] for page in pages for arn in page["serviceArns"]]
+    return [arn.rpartition("/")[2] for page in pages for arn in page.get("serviceArns", [])]
 
 
 def services(client: ECSClient, cluster_arn: str, names: Sequence[str]) -> list[Service]:
@@ -86,47 +111,70 @@ def services(client: ECSClient, cluster_arn: str, names: Sequence[str]) -> list[
     found = []
     for ten in _chunks(names, 10):  # DescribeServices takes 10 names (API reference)
         answer = client.describe_services(cluster=cluster_arn, services=ten, include=["TAGS"])
-        found += [_service(service) for service in answer["services"]]
+        found += [_service(service, cluster_arn) for service in answer.get("services", [])]
     return found
 
 
-def _service(service: Mapping[str, Any]) -> Service:
+def service_arn(cluster_arn: str, service_name: str) -> str:
+    """Return the ARN of a service of the cluster, also of one that is gone."""
+    return f"{cluster_arn.replace(':cluster/', ':service/')}/{service_name}"
+
+
+def _service(service: Mapping[str, Any], cluster_arn: str) -> Service:
     shown = service.get("deployments", [])
-    primary = [d["id"] for d in shown if d["status"] == "PRIMARY"]
+    primary: Mapping[str, Any] = next((d for d in shown if d.get("status") == "PRIMARY"), {})
     states = [d.get("rolloutState") for d in shown]
+    name = service.get("serviceName") or service.get("serviceArn", "").rpartition("/")[2]
     return Service(
-        service_name=service["serviceName"],
-        service_arn=service["serviceArn"],
-        status=service["status"],
-        desired_count=service["desiredCount"],
-        tags={tag["key"]: tag.get("value", "") for tag in service.get("tags", [])},
+        service_name=name,
+        service_arn=service.get("serviceArn") or service_arn(cluster_arn, name),
+        status=service.get("status", ""),
+        desired_count=service.get("desiredCount", 0),
+        tags={tag["key"]: tag.get("value", "") for tag in service.get("tags", []) if "key" in tag},
         # Absent means ECS (API reference, DeploymentController).
         deployment_controller=service.get("deploymentController", {}).get("type", "ECS"),
         task_definition_arn=service.get("taskDefinition", ""),
-        newest_deployment_id=primary[0] if primary else "",
+        newest_deployment_id=primary.get("id", ""),
         running_count=service.get("runningCount", 0),
-        completed_at=shown[0]["updatedAt"] if states == ["COMPLETED"] else None,
+        completed_at=shown[0].get("updatedAt") if states == ["COMPLETED"] else None,
+        created_at=service.get("createdAt"),
+        deployed_at=primary.get("createdAt"),
+        # Absent means ROLLING (API reference, DeploymentConfiguration, strategy).
+        strategy=service.get("deploymentConfiguration", {}).get("strategy", "ROLLING"),
+        is_daemon=service.get("schedulingStrategy") == "DAEMON",
+        lacks=next((key for key in ("status", "desiredCount") if key not in service), ""),
     )
 
 
 # A revision never changes, so a warm function asks for each one once.
 @lru_cache(maxsize=4096)
 def task_definition(client: ECSClient, arn: str) -> TaskDefinition:
-    """Return the task definition of exactly this revision."""
-    containers = client.describe_task_definition(taskDefinition=arn)["taskDefinition"]["containerDefinitions"]
+    """Return the task definition of exactly this revision.
+
+    Raises:
+        IncompleteAnswerError: ECS does not tell which revision, or not what is in it.
+    """
+    if not arn:
+        raise IncompleteAnswerError("ECS names no task definition of it: nothing is decided without one")
+    operation = "DescribeTaskDefinition"
+    answer = needed(client.describe_task_definition(taskDefinition=arn), "taskDefinition", operation)
+    containers = [each for each in needed(answer, "containerDefinitions", operation) if "name" in each]
+    # Absent means TCP (API reference, PortMapping, protocol). A range of ports names none that must answer.
     ports = [
-        (mapping["containerPort"], container)
+        (mapping["containerPort"], container["name"])
         for container in containers
         for mapping in container.get("portMappings", [])
+        if mapping.get("protocol", "tcp") == "tcp" and "containerPort" in mapping
     ]
     checked = [c["name"] for c in containers if "healthCheck" in c and c.get("essential", True)]
     return TaskDefinition(
-        images={container["name"]: container["image"] for container in containers},
+        images={c["name"]: c["image"] for c in containers if "image" in c},
         port=ports[0][0] if ports else None,
         # Only essential containers' checks count for the task (API reference, HealthCheck).
         has_health_check=bool(checked),
-        port_has_health_check=bool(ports) and ports[0][1]["name"] in checked,
+        port_has_health_check=bool(ports) and ports[0][1] in checked,
         log_group=next(filter(None, (_log_group(container) for container in containers)), None),
+        unresolved=frozenset(c["name"] for c in containers if c.get("versionConsistency") == "disabled"),
     )
 
 
@@ -165,32 +213,33 @@ def _described_tasks(
     pages = client.get_paginator("list_tasks").paginate(
         cluster=cluster_arn, desiredStatus=desired_status, **of_service
     )
-    arns = [arn for page in pages for arn in page["taskArns"]]
+    arns = [arn for page in pages for arn in page.get("taskArns", [])]
     for hundred in _chunks(arns, 100):  # DescribeTasks takes 100 (API reference)
-        yield from client.describe_tasks(cluster=cluster_arn, tasks=hundred)["tasks"]
+        yield from client.describe_tasks(cluster=cluster_arn, tasks=hundred).get("tasks", [])
 
 
 def _task(task: Mapping[str, Any]) -> Task:
     # The attachment's *type* is spelled "eni" in events and "ElasticNetworkInterface" here; the
     # name of the detail is the same in both.
     eni_ids = [
-        detail["value"]
+        detail.get("value")
         for attachment in task.get("attachments", [])
         for detail in attachment.get("details", [])
         if detail.get("name") == "networkInterfaceId"
     ]
+    containers = [each for each in task.get("containers", []) if "name" in each]
     return Task(
-        task_arn=task["taskArn"],
+        task_arn=task.get("taskArn", ""),
         deployment_id=task.get("startedBy", ""),
         last_status=task.get("lastStatus", ""),
         desired_status=task.get("desiredStatus", ""),
         health_status=task.get("healthStatus", "UNKNOWN"),
         eni_id=eni_ids[0] if eni_ids else None,
         started_at=task.get("startedAt"),
-        digests={c["name"]: c["imageDigest"] for c in task.get("containers", []) if c.get("imageDigest")},
-        task_definition_arn=task["taskDefinitionArn"],
+        digests={c["name"]: c["imageDigest"] for c in containers if c.get("imageDigest")},
+        task_definition_arn=task.get("taskDefinitionArn", ""),
         group=task.get("group", ""),
-        images={c["name"]: c["image"] for c in task.get("containers", []) if c.get("image")},
+        images={c["name"]: without_digest(c["image"]) for c in containers if c.get("image")},
     )
 
 
@@ -201,25 +250,54 @@ def deployments(
 
     Only of images in `registry`: what others publish, such as the companion's image, is there before the
     first push, and says nothing about whether the service ever ran.
+
+    Raises:
+        IncompleteAnswerError: ECS does not tell of one what a decision needs.
     """
-    listed = client.list_service_deployments(
-        cluster=cluster_arn, service=service_name, maxResults=DEPLOYMENTS_READ
-    )["serviceDeployments"]
-    arns = [deployment["serviceDeploymentArn"] for deployment in listed]
+    listed = needed(
+        client.list_service_deployments(
+            cluster=cluster_arn, service=service_name, maxResults=DEPLOYMENTS_READ
+        ),
+        "serviceDeployments",
+        "ListServiceDeployments",
+    )
+    arns = [needed(each, "serviceDeploymentArn", "ListServiceDeployments") for each in listed]
     if not arns:
         return ()
-    described = client.describe_service_deployments(serviceDeploymentArns=arns)["serviceDeployments"]
-    targets = sorted({d["targetServiceRevision"]["arn"] for d in described if "targetServiceRevision" in d})
-    digests: dict[str, dict[str, str]] = {}
+    operation = "DescribeServiceDeployments"
+    described = needed(
+        client.describe_service_deployments(serviceDeploymentArns=arns), "serviceDeployments", operation
+    )
+    targets = sorted({arn for each in described if (arn := _target(each))})
+    digests: dict[str, Mapping[str, str] | None] = {}
     if targets:
-        for revision in client.describe_service_revisions(serviceRevisionArns=targets)["serviceRevisions"]:
-            digests[revision["serviceRevisionArn"]] = {
-                image["containerName"]: image["imageDigest"]
-                for image in revision.get("containerImages", [])
-                if image.get("imageDigest") and image.get("image", "").startswith(f"{registry}/")
-            }
+        answer = client.describe_service_revisions(serviceRevisionArns=targets)
+        for revision in answer.get("serviceRevisions", []):
+            digests[revision.get("serviceRevisionArn", "")] = _resolved(client, revision, registry)
     found = [_deployment(deployment, digests, definition) for deployment in described]
     return tuple(sorted(found, key=lambda deployment: deployment.created_at, reverse=True))
+
+
+def _target(deployment: Mapping[str, Any]) -> str:
+    arn: str = deployment.get("targetServiceRevision", {}).get("arn", "")
+    return arn
+
+
+def _resolved(client: ECSClient, revision: Mapping[str, Any], registry: str) -> Mapping[str, str] | None:
+    """Return container to digest of the images in `registry`; None where ECS never tells a digest of them."""
+    resolved = {
+        image["containerName"]: image["imageDigest"]
+        for image in revision.get("containerImages", [])
+        if image.get("imageDigest") and "containerName" in image and is_in(image.get("image", ""), registry)
+    }
+    if resolved:
+        return resolved
+    try:
+        definition = task_definition(client, revision.get("taskDefinition", ""))
+    except (ClientError, IncompleteAnswerError):  # its definition may have been deleted since
+        return None
+    ours = {name for name, image in definition.images.items() if is_in(image, registry)}
+    return None if ours and ours <= definition.unresolved else {}
 
 
 def stopped_reason(client: ECSClient, cluster_arn: str, service_name: str, since: datetime) -> str:
@@ -267,21 +345,27 @@ def running_digests(
 
 
 def _deployment(
-    deployment: Mapping[str, Any], digests: Mapping[str, Mapping[str, str]], definition: TaskDefinition
+    deployment: Mapping[str, Any],
+    digests: Mapping[str, Mapping[str, str] | None],
+    definition: TaskDefinition,
 ) -> ServiceDeployment:
-    resolved = digests.get(deployment.get("targetServiceRevision", {}).get("arn", ""), {})
+    operation = "DescribeServiceDeployments"
+    resolved = digests.get(_target(deployment))
     # It goes back to the revision of an earlier deployment (API reference, Rollback).
-    rolled_back_to = digests.get(deployment.get("rollback", {}).get("serviceRevisionArn", ""), {})
+    rolled_back_to = digests.get(deployment.get("rollback", {}).get("serviceRevisionArn", "")) or {}
+    bake_minutes = deployment.get("deploymentConfiguration", {}).get("bakeTimeInMinutes", 0)
     return ServiceDeployment(
-        deployment_arn=deployment["serviceDeploymentArn"],
-        status=deployment["status"],
-        created_at=deployment["createdAt"],
-        digests=_by_reference(resolved, definition),
+        deployment_arn=needed(deployment, "serviceDeploymentArn", operation),
+        status=needed(deployment, "status", operation),
+        created_at=needed(deployment, "createdAt", operation),
+        digests=_by_reference(resolved or {}, definition),
         finished_at=deployment.get("finishedAt") or deployment.get("stoppedAt"),
         circuit_breaker_triggered=deployment.get("deploymentCircuitBreaker", {}).get("status") == "TRIGGERED",
         resolved=bool(resolved),
         status_reason=deployment.get("statusReason", ""),
         rolled_back_to=_by_reference(rolled_back_to, definition),
+        untold=resolved is None,
+        bake_seconds=60 * bake_minutes,
     )
 
 

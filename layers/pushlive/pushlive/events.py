@@ -141,6 +141,8 @@ def _service_named_by_resources(
         raise EventError("The event's key resources is not a list that names the service's ARN")
     # arn:aws:ecs:REGION:ACCOUNT:service/CLUSTER/NAME; ARNs of before 2019 lack the cluster.
     path = resources[0].rpartition(":")[2].split("/")
+    if len(path) == 2 and path[0] == "service" and path[1]:  # noqa: PLR2004 - the parts below without one
+        return Ignored(event_id, f"its service's ARN names no cluster: {resources[0]:.{SHOWN}}")
     if len(path) != 3 or path[0] != "service" or not all(path):  # noqa: PLR2004 - the parts above
         raise EventError(
             f"The event's key resources names {_shown(resources[0])}, which is not the ARN of a service"

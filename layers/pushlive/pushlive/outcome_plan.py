@@ -2,7 +2,7 @@
 
 service deployment                                    told
 ----------------------------------------------------  ---------------------------------------
-SUCCESSFUL, and it resolved an image of the registry  live
+SUCCESSFUL, and it ran an image of the registry       live
 ROLLBACK_SUCCESSFUL                                   failed, and what runs again
 ROLLBACK_FAILED, or STOPPED by the circuit breaker    failed, and nothing to go back to
 STOPPED by a newer deployment or by a person          nothing
@@ -33,7 +33,9 @@ TOLD_WITHIN = timedelta(minutes=15)
 # A push that is older than this is not what a deployment was started for: a tag that was moved back, say.
 LONGEST_WAIT = timedelta(minutes=10)
 MARGIN = len("Deployment: ")
-LONGEST_SUBJECT = 99  # characters: less than 100, ASCII, no line break (SNS API reference, Publish, Subject)
+# Characters: less than 100, ASCII, no line break (SNS API reference, Publish, Subject). A service's name has
+# up to 255, so what happened stands before it.
+LONGEST_SUBJECT = 99
 
 
 class Outcome(Enum):
@@ -69,7 +71,7 @@ def outcome(deployment: ServiceDeployment) -> Outcome | None:
         deployment.status == "STOPPED" and deployment.circuit_breaker_triggered
     ):
         return Outcome.FAILED
-    if deployment.status == "SUCCESSFUL" and deployment.digests:
+    if deployment.status == "SUCCESSFUL" and (deployment.digests or deployment.untold):
         return Outcome.LIVE
     return None
 
@@ -98,7 +100,8 @@ def late(service: Service, now: datetime, limit_seconds: int) -> ServiceDeployme
     """
     newest = service.deployments[0] if service.deployments else None
     if newest and newest.status in UNDER_WAY | ROLLING_BACK:
-        return newest if now >= newest.created_at + timedelta(seconds=limit_seconds) else None
+        limit = timedelta(seconds=limit_seconds + newest.bake_seconds)
+        return newest if now >= newest.created_at + limit else None
     return None
 
 
@@ -141,7 +144,7 @@ def _live(service: Service, deployment: ServiceDeployment, around: Circumstances
     if around.host_name:
         port = f":{around.port}" if around.port not in (None, 80) else ""
         lines.append(_line("Address", f"http://{around.host_name}{port}/"))
-    return Message(_subject(f"pushlive: {service.service_name} is live"), _text(lines, deployment))
+    return Message(_subject("live", service.service_name), _text(lines, deployment))
 
 
 def _failed(service: Service, deployment: ServiceDeployment, around: Circumstances) -> Message:
@@ -161,14 +164,14 @@ def _failed(service: Service, deployment: ServiceDeployment, around: Circumstanc
     if around.log_group:
         command = f"aws logs tail {around.log_group} --region {around.region} --since 1h"
         lines.append(_line("Its log", command))
-    return Message(_subject(f"pushlive: {name} FAILED, {now}"), _text(lines, deployment))
+    return Message(_subject(f"FAILED, {now}", name), _text(lines, deployment))
 
 
 def refused(service_name: str, host_name: str, reason: str) -> Message:
     """Return what is told of a record that is not ours."""
     lines = [f"The record {host_name} of {service_name} was not written.", "", _line("Why", reason)]
     lines.append(_line("Meanwhile", "the name stays what it is, whatever the service's tasks do"))
-    return Message(_subject(f"pushlive: no record for {service_name}"), "\n".join(lines) + "\n")
+    return Message(_subject("no record", service_name), "\n".join(lines) + "\n")
 
 
 def _images(title: str, digests: Mapping[str, str]) -> list[str]:
@@ -187,5 +190,6 @@ def _text(lines: list[str], deployment: ServiceDeployment) -> str:
     return "\n".join([*lines, _line("Deployment", f"{deployment.name}, {when}")]) + "\n"
 
 
-def _subject(text: str) -> str:
-    return text.encode("ascii", "replace").decode()[:LONGEST_SUBJECT]
+def _subject(what: str, service_name: str) -> str:
+    text = f"pushlive: {what}: {service_name}".encode("ascii", "replace").decode()
+    return text if len(text) <= LONGEST_SUBJECT else f"{text[: LONGEST_SUBJECT - 3]}..."

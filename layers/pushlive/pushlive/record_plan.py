@@ -54,6 +54,8 @@ class Task(NamedTuple):
     """It accepts a TCP connection on its port, or the probe is switched off."""
     settled: bool = True
     """It has run for a while, so it is not one that ends as soon as it has started."""
+    unasked: str = ""
+    """Why it was not asked on a port, so that RUNNING counts; empty: it was asked."""
 
     @property
     def runs(self) -> bool:
@@ -144,6 +146,8 @@ def _addresses(service: Service, record: Record) -> tuple[frozenset[str], str]:
     answering = [task for task in service.tasks if task.is_candidate]
     candidates = [task for task in answering if task.settled] or answering
     do = "answer" if len(candidates) == len(answering) else "have run for long enough"
+    if unasked := {task.unasked for task in candidates} - {""}:
+        do = f"{'run' if do == 'answer' else do} (not asked: {', '.join(sorted(unasked))})"
     newest = [task for task in candidates if task.deployment_id == service.newest_deployment_id]
     if len(newest) >= service.desired_count:
         return _public_ips(newest), f"all {len(newest)} tasks of the newest deployment {do}"

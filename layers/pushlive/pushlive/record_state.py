@@ -37,11 +37,17 @@ class LiveTasks:
         return found[0] if found else None
 
     def service(self, service_name: str, name: str) -> Service:
-        """Return the service with its tasks, and whether it wants the host name `name`."""
+        """Return the service with its tasks, and whether it wants the host name `name`.
+
+        Raises:
+            IncompleteAnswerError: ECS has not told what decisions need.
+        """
         found = self.find(service_name)
+        if found is not None:
+            found.check()
         if found is None or found.status != "ACTIVE" or host_name_tag(found) != name:
             # The ownership TXT names the service by its ARN, also when the service is gone.
-            arn = self.settings.cluster_arn.replace(":cluster/", ":service/") + f"/{service_name}"
+            arn = ecs.service_arn(self.settings.cluster_arn, service_name)
             return Service(arn, name, wanted=False, desired_count=0, newest_deployment_id="")
         return Service(
             service_arn=found.service_arn,
@@ -71,6 +77,7 @@ class LiveTasks:
                 public_ip=public_ips.get(one.eni_id or ""),
                 healthy=self._is_healthy(one, definition),
                 settled=self._is_settled(one),
+                unasked=self._unasked(definition),
             )
             tasks.append(task)
             if task.runs and definition.port is not None:
@@ -107,6 +114,11 @@ class LiveTasks:
         if definition.has_health_check and waits:
             return task.health_status == "HEALTHY"
         return task.health_status != "UNHEALTHY"
+
+    def _unasked(self, definition: ecs.TaskDefinition) -> str:
+        if not self.settings.probe:
+            return "ProbePort is false"
+        return "" if definition.port is not None else "its task definition maps no TCP port"
 
     def _is_settled(self, task: ecs.Task) -> bool:
         if task.started_at is None:

@@ -2,9 +2,10 @@
 
 live state                                                        decision
 ----------------------------------------------------------------  ---------------------------------
-not ACTIVE, not tagged on-push, paused, another controller        leave
+not ACTIVE, not tagged on-push, paused, another controller or
+  strategy                                                        leave
 no container of its task definition names the pushed image        leave: uses another image
-the tag names no image and the service never ran                  hold: desired count 0 until a push
+the tag names no image and the service never ran (not a DAEMON)   hold: desired count 0 until a push
 the tag names no image                                            leave
 this run has just held it, and now there is an image              start it, with its tag's count
 these digests already failed here                                 leave: push a new one
@@ -69,6 +70,14 @@ class Image(NamedTuple):
     pushed_at: datetime | None = None
     members: frozenset[str] = frozenset()
     """The child manifests of an index: ECS may report the digest of either."""
+    artifact: str = ""
+    """The media type of what the tag names instead of an image, such as a Helm chart."""
+
+    @property
+    def absence(self) -> str:
+        """Return, in words, that there is no image."""
+        what = f"a {self.artifact}, which is no container image" if self.artifact else "no image"
+        return f"{self.reference} names {what}"
 
     def is_run_as(self, digest: str | None) -> bool:
         """Return whether ECS, running this image, may report `digest`."""
@@ -91,6 +100,10 @@ class ServiceDeployment(NamedTuple):
     """What ECS says of it."""
     rolled_back_to: Mapping[str, str] = MappingProxyType({})
     """Image reference to the digest that runs again after it failed; may lack some."""
+    untold: bool = False
+    """ECS never tells which digests it ran, or whether it ran any (`versionConsistency: disabled`)."""
+    bake_seconds: float = 0
+    """For so long ECS keeps it under way after its tasks have replaced all others."""
 
     @property
     def failed(self) -> bool:
@@ -111,8 +124,8 @@ class Service(NamedTuple):
     redeploy: str | None
     """The value of its tag `pushlive:redeploy`."""
     desired_count: int
-    start_count: int
-    """The value of its tag `pushlive:desired-count`; 1 without."""
+    start_count: int | None
+    """The value of its tag `pushlive:desired-count`; 1 without. None for a DAEMON, which takes no count."""
     deployment_controller: str
     image_references: tuple[str, ...]
     """The images of its task definition, as written there."""
@@ -126,15 +139,22 @@ class Service(NamedTuple):
     """The running tasks of all deployments."""
     held: bool = False
     """We have just set its desired count to 0, because there was no image."""
+    strategy: str = "ROLLING"
+    deployed_at: datetime | None = None
+    """When its newest deployment was created, also one that ECS lists no more."""
+    is_history_whole: bool = True
+    """`deployments` are all that it ever had: ECS forgets them after 90 days, and the newest 20 are read."""
 
     @property
     def never_ran(self) -> bool:
-        """Return whether no deployment ever resolved an image.
+        """Return whether it is certain that no deployment ever ran an image.
 
-        A deployment at desired count 0 starts no task, so it resolves and records no digest.
+        A deployment at desired count 0 starts no task, so it resolves and records no digest. Where
+        deployments are missing, or never tell their digests, nothing is certain.
         """
-        runs = self.running_count or self.running_digests
-        return not runs and not any(d.resolved or d.digests for d in self.deployments)
+        if self.running_count or self.running_digests or not self.is_history_whole:
+            return False
+        return not any(d.resolved or d.digests or d.untold for d in self.deployments)
 
 
 def opt_out(service: Service) -> str | None:
@@ -147,6 +167,8 @@ def opt_out(service: Service) -> str | None:
         return "not opted in: it has no tag pushlive:redeploy = on-push"
     if service.deployment_controller != "ECS":
         return f"its deployments belong to the controller {service.deployment_controller}, not to ECS"
+    if service.strategy != "ROLLING":
+        return f"its deployment strategy is {service.strategy}: pushlive deploys ROLLING services only"
     return None
 
 
@@ -165,11 +187,13 @@ def plan_deployment(service: Service, pushed: Image | None, now: datetime) -> De
             "no image of its task definition is a tag in this registry, in a repository that the stack "
             f"deploys: {service.image_references}"
         )
-    missing = [image.reference for image in service.images if image.digest is None]
+    missing = [image for image in service.images if image.digest is None]
     if missing:
-        if service.never_ran and service.desired_count > 0:
-            return Decision(Action.HOLD, f"waits for the first push of {missing[0]}", desired_count=0)
-        return _leave(f"{missing[0]} names no image")
+        if service.never_ran and service.desired_count > 0 and service.start_count is not None:
+            named = f", which names a {missing[0].artifact} now" if missing[0].artifact else ""
+            why = f"waits for the first push of {missing[0].reference}{named}"
+            return Decision(Action.HOLD, why, desired_count=0)
+        return _leave(missing[0].absence)
     if service.held and service.desired_count == 0:
         return Decision(
             Action.START, "pushed while the service was held at 0", desired_count=service.start_count
@@ -246,8 +270,10 @@ def _is_deployed(image: Image, service: Service) -> bool:
     Which digest ECS reports for an index is not documented. If it were one that we do not know,
     the rule by time still deploys each push once only, or twice if ECS took the first within its second.
     """
+    if is_live([image], service.running_digests):
+        return True  # whatever else is known, or no longer
     if not service.deployments:
-        return False
+        return service.deployed_at is not None and service.deployed_at >= _deployable_from(image)
     newest = service.deployments[0]
     if newest.created_at >= _deployable_from(image):
         # One made while the desired count went to 0 has resolved nothing and so carries nothing.
@@ -258,9 +284,7 @@ def _is_deployed(image: Image, service: Service) -> bool:
         # Before or after the push? A tag is resolved when the first task starts (ECS guide, "Container image
         # resolution"), which is later: until then it carries the push in any case, and then its digest tells.
         return image.is_run_as(resolved) if resolved else service.desired_count > 0
-    if newest.status in UNDER_WAY and image.is_run_as(resolved):
-        return True
-    return is_live([image], service.running_digests)
+    return newest.status in UNDER_WAY and image.is_run_as(resolved)
 
 
 def _deployable_from(image: Image) -> datetime:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pushlive import ecr, ecs
 from pushlive.config import ConfigError
+from pushlive.image_reference import tagged
 from pushlive.redeploy_plan import Image, Service, ServiceDeployment, opt_out
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecs import ECSClient
 
@@ -19,6 +23,9 @@ if TYPE_CHECKING:
 START_COUNT = re.compile(
     "0*[1-9][0-9]{0,3}"
 )  # a service has 5000 tasks at most (ECS guide, "Service quotas")
+# ECS lists a service's deployments for 90 days (ECS guide, "View service history using Amazon ECS service
+# deployments").
+HISTORY = timedelta(days=89)
 
 
 @dataclass
@@ -29,6 +36,7 @@ class LiveServices:
     ecs_client: ECSClient
     ecr_client: ECRClient
     images: dict[str, Image] = field(default_factory=dict)
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def all(self) -> list[ecs.Service]:
         """Return every service of the cluster."""
@@ -45,7 +53,9 @@ class LiveServices:
 
         Raises:
             ConfigError: its tag `pushlive:desired-count` is no number of tasks.
+            IncompleteAnswerError: ECS has not told what decisions need.
         """
+        found.check()
         service = Service(
             service_name=found.service_name,
             status=found.status,
@@ -55,12 +65,15 @@ class LiveServices:
             deployment_controller=found.deployment_controller,
             image_references=(),
             running_count=found.running_count,
+            strategy=found.strategy,
+            deployed_at=found.deployed_at,
         )
         if opt_out(service):
             return service
         definition = ecs.task_definition(self.ecs_client, found.task_definition_arn)
         references = tuple(definition.images.values())
-        return service._replace(start_count=start_count(found), image_references=references)
+        count = None if found.is_daemon else start_count(found)
+        return service._replace(start_count=count, image_references=references)
 
     def whole(self, found: ecs.Service, outline: Service) -> Service:
         """Return the service with all that its plan may ask for.
@@ -86,7 +99,14 @@ class LiveServices:
             deployments=deployments,
             running_digests=running,
             running_count=found.running_count,
+            deployed_at=found.deployed_at,
+            is_history_whole=self._is_whole(deployments, found),
         )
+
+    def _is_whole(self, deployments: tuple[ServiceDeployment, ...], found: ecs.Service) -> bool:
+        """Return whether these are all deployments that the service ever had."""
+        is_young = found.created_at is not None and self.clock() < found.created_at + HISTORY
+        return is_young and len(deployments) < ecs.DEPLOYMENTS_READ
 
     def deployments(self, found: ecs.Service) -> tuple[ServiceDeployment, ...]:
         """Return the service's newest deployments, newest first."""
@@ -98,11 +118,11 @@ class LiveServices:
 
     def image(self, reference: str) -> Image | None:
         """Return what a reference names now; None for an image that is not ours to deploy."""
-        tagged = ecr.tagged(reference, self.settings.registry)
-        if tagged is None or not self.settings.admits_repository(tagged[0]):
+        name = tagged(reference, self.settings.registry)
+        if name is None or not self.settings.admits_repository(name[0]):
             return None
         if reference not in self.images:
-            self.images[reference] = ecr.image(self.ecr_client, reference, *tagged)
+            self.images[reference] = ecr.image(self.ecr_client, reference, *name)
         return self.images[reference]
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 OWNER_TTL_SECONDS = 300
 OWNER_LABEL = "_pushlive."
+LONGEST_STRING = 255
+STRING = re.compile(r'"([^"]*)"')
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 # A name has 253 characters at most, and `_pushlive.` goes before it.
 HOST_NAME = re.compile(rf"(?=.{{1,243}}$)({LABEL}\.)+{LABEL}")
@@ -89,7 +91,7 @@ def owned(client: Route53Client, zone_id: str, services_arn: str) -> Iterator[tu
             if found["Type"] != "TXT" or not name.startswith(OWNER_LABEL):
                 continue
             for value in found.get("ResourceRecords", []):
-                prefix, _, service_arn = value["Value"].strip('"').partition(OWNER_PREFIX)
+                prefix, _, service_arn = _text(value["Value"]).partition(OWNER_PREFIX)
                 if not prefix and service_arn.startswith(services_arn):
                     yield name.removeprefix(OWNER_LABEL), service_arn
 
@@ -110,7 +112,7 @@ def read_record(client: Route53Client, zone_id: str, name: str) -> Record:
             return record
     for found in _record_sets(client, zone_id, owner_name(name)):
         if found["Type"] == "TXT":
-            texts = sorted(value["Value"].strip('"') for value in found.get("ResourceRecords", []))
+            texts = sorted(_text(value["Value"]) for value in found.get("ResourceRecords", []))
             return Record(
                 record.addresses,
                 record.ttl_seconds,
@@ -151,8 +153,10 @@ def write(
     if current.owner:
         # Deleted and created as it is: somebody who took the name since it was read fails the batch.
         owner_ttl_seconds = current.owner_ttl_seconds
-        changes.append(_change("DELETE", owner_name(name), "TXT", [f'"{current.owner}"'], owner_ttl_seconds))
-    changes.append(_change("CREATE", owner_name(name), "TXT", [f'"{owner}"'], owner_ttl_seconds))
+        changes.append(
+            _change("DELETE", owner_name(name), "TXT", [_quoted(current.owner)], owner_ttl_seconds)
+        )
+    changes.append(_change("CREATE", owner_name(name), "TXT", [_quoted(owner)], owner_ttl_seconds))
     _apply(client, zone_id, changes)
 
 
@@ -165,9 +169,20 @@ def delete(client: Route53Client, zone_id: str, name: str, current: Record) -> N
     changes = [_change("DELETE", name, "A", current.addresses, current.ttl_seconds)] if current.exists else []
     if current.owner:
         changes.append(
-            _change("DELETE", owner_name(name), "TXT", [f'"{current.owner}"'], current.owner_ttl_seconds)
+            _change("DELETE", owner_name(name), "TXT", [_quoted(current.owner)], current.owner_ttl_seconds)
         )
     _apply(client, zone_id, changes)
+
+
+def _quoted(text: str) -> str:
+    """Return the value of a TXT record: strings of 255 characters at most (guide, "TXT record type")."""
+    parts = [text[start : start + LONGEST_STRING] for start in range(0, len(text), LONGEST_STRING)]
+    return " ".join(f'"{part}"' for part in parts)
+
+
+def _text(value: str) -> str:
+    """Return what the strings of a TXT record's value say together."""
+    return "".join(STRING.findall(value)) or value
 
 
 def _change(

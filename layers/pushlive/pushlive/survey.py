@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pushlive import ecr, ecs
+from pushlive.image_reference import is_in, tagged
 from pushlive.outcome_plan import TOLD_WITHIN
 from pushlive.redeploy_plan import ON_PUSH, is_live
 
@@ -41,16 +42,15 @@ class Survey(NamedTuple):
         """
         for task in self.tasks.get(service.service_name, ()):
             if task.task_definition_arn == service.task_definition_arn:
-                if any("@" in image for image in task.images.values()):
-                    return frozenset()
-                return frozenset(image for image in task.images.values() if ecr.tagged(image, self.registry))
+                ours = frozenset(image for image in task.images.values() if is_in(image, self.registry))
+                return ours if all(tagged(image, self.registry) for image in ours) else frozenset()
         return frozenset()
 
     def may_use(self, service: ecs.Service, repository: str, tag: str) -> bool:
         """Return whether the service's task definition names this tag, or may name it."""
         references = self.references(service)
         return not references or any(
-            ecr.tagged(reference, self.registry) == (repository, tag) for reference in references
+            tagged(reference, self.registry) == (repository, tag) for reference in references
         )
 
     def is_settled(self, service: ecs.Service, images: Mapping[str, Image], now: datetime) -> bool:
