@@ -82,7 +82,8 @@ class Region:
     def _answer_ecs(self, operation: str, request: Json) -> Json:
         self.runtime.run_until(self.now)
         answer = self._api.call(operation, request, self.now)
-        self.rewrites.get(operation, lambda _: None)(answer)
+        if operation in self.rewrites:
+            self.rewrites[operation](answer)
         self.runtime.take()
         return answer
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pushlive.ecr import _digests
-from pushlive.image_reference import tagged
+from pushlive.image_reference import is_in, naming, tagged
 
 REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 
@@ -47,6 +47,70 @@ def test_what_ecr_would_refuse_is_no_tag_of_this_registry(reference: str) -> Non
 @pytest.mark.parametrize("registry", [f"x{REGISTRY}", f"{REGISTRY}.evil.org", REGISTRY.upper(), "app"])
 def test_another_registry(registry: str) -> None:
     assert tagged(f"{registry}/app:x", REGISTRY) is None
+
+
+PLACE = "123456789012.dkr{}eu-west-1.{}"
+SPELLINGS = [
+    PLACE.format(".ecr.", "amazonaws.com"),
+    PLACE.format(".ecr-fips.", "amazonaws.com"),
+    PLACE.format("-ecr.", "on.aws"),
+    PLACE.format("-ecr-fips.", "on.aws"),
+]
+
+
+@pytest.mark.parametrize("registry", SPELLINGS)
+@pytest.mark.parametrize("host", SPELLINGS)
+def test_a_registry_is_the_same_by_each_of_its_host_names(host: str, registry: str) -> None:
+    assert is_in(f"{host}/app:x", registry)
+    assert tagged(f"{host}/app:x", registry) == ("app", "x")
+    assert naming("app", "x", registry, ["nginx", f"{host}/app:y", f"{host}/app:x"]) == f"{host}/app:x"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn",
+        "123456789012.dkr-ecr.cn-north-1.on.amazonwebservices.com.cn",
+        "123456789012.dkr.ecr.eusc-de-east-1.amazonaws.eu",
+        "123456789012.dkr.ecr.us-iso-east-1.c2s.ic.gov",
+        "123456789012.dkr.ecr.us-isob-east-1.sc2s.sgov.gov",
+        "123456789012.dkr.ecr.eu-isoe-west-1.cloud.adc-e.uk",
+        "123456789012.dkr.ecr.us-isof-south-1.csp.hci.ic.gov",
+    ],
+)
+def test_registries_of_other_partitions_have_a_fips_name_too(host: str) -> None:
+    assert is_in(f"{host.replace('ecr.', 'ecr-fips.')}/app", host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        pytest.param("999999999999.dkr-ecr.eu-west-1.on.aws", id="another-account"),
+        pytest.param("123456789012.dkr-ecr.eu-west-2.on.aws", id="another-region"),
+        pytest.param("123456789012.dkr-ecr.eu-west-1.on.aws.evil.org", id="a-strangers-domain"),
+        pytest.param("123456789012.dkr-ecr.eu-west-1.on.awsx", id="a-longer-domain"),
+        pytest.param("123456789012.dkr-ecr.eu-west-1.onxaws", id="no-dot"),
+        pytest.param("x123456789012.dkr-ecr.eu-west-1.on.aws", id="more-before-the-account"),
+        pytest.param("12345678901.dkr-ecr.eu-west-1.on.aws", id="a-digit-too-few"),
+        pytest.param("123456789012.dkr-ecr.evil.org.eu-west-1.on.aws", id="a-dot-in-the-region"),
+        pytest.param("public.ecr.aws", id="the-public-registry"),
+        pytest.param("", id="no-host"),
+    ],
+)
+def test_another_registry_by_any_name(host: str) -> None:
+    assert not is_in(f"{host}/app:x", REGISTRY)
+    assert tagged(f"{host}/app:x", REGISTRY) is None
+
+
+@pytest.mark.parametrize("registry", ["127.0.0.1:8080", "registry"])
+def test_a_registry_of_another_kind_is_known_by_its_name_alone(registry: str) -> None:
+    assert tagged(f"{registry}/app:x", registry) == ("app", "x")
+    assert not is_in(f"{registry}1/app:x", registry)
+    assert not is_in(registry, registry)
+
+
+def test_a_tag_that_no_reference_names_is_spelled_out() -> None:
+    assert naming("app", "x", REGISTRY, [f"{REGISTRY}/app:y", "app:x"]) == f"{REGISTRY}/app:x"
 
 
 @pytest.mark.parametrize(

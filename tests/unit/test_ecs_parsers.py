@@ -11,6 +11,7 @@ from botocore.stub import Stubber
 
 from pushlive import ecs
 from pushlive.answers import IncompleteAnswerError
+from pushlive.redeploy_plan import ServiceDeployment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -342,7 +343,7 @@ def deployments(
     revisions: dict[str, Json],
     described: list[Json],
     definitions: dict[str, list[Json]] | None = None,
-) -> tuple[ecs.ServiceDeployment, ...]:
+) -> tuple[ServiceDeployment, ...]:
     """Answers the three calls, and those of the task definitions that are asked for."""
     definition = ecs.TaskDefinition({"app": APP["image"], "dual": "dual"}, None, False, False, None)  # noqa: FBT003
     arns = [each.get("serviceDeploymentArn", "arn") for each in described]
@@ -484,7 +485,7 @@ def test_when_a_deployment_ended(
     stub: Stubber, client: Any, changes: Json, finished: datetime | None
 ) -> None:
     known = {"r1": {"containerImages": resolved(app="sha256:1")}}
-    quiet = {"deploymentCircuitBreaker": {"status": "MONITORING"}}
+    quiet: Json = {"deploymentCircuitBreaker": {"status": "MONITORING"}}
     [found] = deployments(stub, client, known, [deployment(**quiet, **changes)])
     assert found.finished_at == finished
     assert not found.circuit_breaker_triggered

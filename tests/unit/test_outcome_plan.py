@@ -54,6 +54,11 @@ def service(*deployments: ServiceDeployment, images: tuple[Image, ...] = (), nam
             None,
             id="a-hold-ran-no-image-so-it-is-no-news",
         ),
+        pytest.param(
+            deployment("SUCCESSFUL", digests={}, resolved=False, untold=True),
+            Outcome.LIVE,
+            id="successful-is-live-also-where-ecs-tells-no-digests",
+        ),
         pytest.param(deployment("ROLLBACK_SUCCESSFUL"), Outcome.FAILED, id="rolled-back-is-failed"),
         pytest.param(deployment("ROLLBACK_FAILED"), Outcome.FAILED, id="a-rollback-that-failed-is-failed"),
         pytest.param(
@@ -124,6 +129,13 @@ def test_outcomes_are_told_in_the_order_in_which_they_came() -> None:
 )
 def test_late(status: str, seconds: float, is_late: bool) -> None:  # noqa: FBT001
     found = deployment(status, created_at=ago(seconds))
+    assert late(service(found), NOW, 900) == (found if is_late else None)
+
+
+@pytest.mark.parametrize(("seconds", "is_late"), [(2699, False), (2700, True)])
+def test_bake_time_is_not_late(seconds: float, is_late: bool) -> None:  # noqa: FBT001
+    """ECS keeps a deployment IN_PROGRESS for its bake time, after its tasks have replaced all others."""
+    found = deployment("IN_PROGRESS", created_at=ago(seconds), bake_seconds=1800)
     assert late(service(found), NOW, 900) == (found if is_late else None)
 
 
@@ -215,9 +227,37 @@ def test_the_message_of_a_refusal_names_the_record_and_why() -> None:
     assert "Why:        app.example.com is a CNAME, which is not ours" in told.text
 
 
-def test_a_subject_is_what_sns_takes() -> None:
+@pytest.mark.parametrize(
+    ("status", "what"),
+    [
+        ("SUCCESSFUL", "live"),
+        ("ROLLBACK_SUCCESSFUL", "FAILED, what ran before runs again"),
+        ("ROLLBACK_FAILED", "FAILED, there was nothing to go back to"),
+    ],
+)
+@pytest.mark.parametrize("length", [1, 255])
+def test_a_subject_is_what_sns_takes_and_says_first_what_happened(
+    status: str, what: str, length: int
+) -> None:
     """SNS API reference, Publish, Subject: less than 100 characters, ASCII, no line break."""
-    found = deployment("ROLLBACK_SUCCESSFUL")
-    subject = message(service(found, name="a" * 255), found, Circumstances("eu-west-1")).subject
-    assert len(subject) == LONGEST_SUBJECT < 100
+    found, name = deployment(status), "a" * length
+    told = message(service(found, name=name), found, Circumstances("eu-west-1"))
+    whole = f"pushlive: {what}: {name}"
+    assert told.subject == (whole if length == 1 else f"{whole[:96]}...")
+    assert len(told.subject) <= LONGEST_SUBJECT < 100
+    assert name in told.text
+
+
+@pytest.mark.parametrize(("length", "is_whole"), [(99, True), (100, False)])
+def test_a_subject_that_fits_is_whole(length: int, is_whole: bool) -> None:  # noqa: FBT001
+    name = "a" * (length - len("pushlive: live: "))
+    found = deployment("SUCCESSFUL")
+    subject = message(service(found, name=name), found, Circumstances("eu-west-1")).subject
+    assert subject.endswith(name) is is_whole
+
+
+def test_the_subject_of_a_refusal_says_first_what_happened() -> None:
+    subject = refused("a" * 255, "b", "c").subject
+    assert subject.startswith("pushlive: no record: aaa")
+    assert len(subject) == LONGEST_SUBJECT
     assert refused("a\u00e4", "b", "c").subject.isascii()

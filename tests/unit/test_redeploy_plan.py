@@ -60,6 +60,8 @@ def deployment(
 
 BEFORE = deployment(-3600)
 UNRESOLVED = deployment(-3600, None)
+UNTOLD = UNRESOLVED._replace(untold=True)
+CHART = Image(APP, None, artifact="application/vnd.cncf.helm.config.v1+json")
 
 
 def service(**changes: Any) -> Service:
@@ -126,6 +128,13 @@ ROWS = [
         "controller-code-deploy-is-left",
         service(deployment_controller="CODE_DEPLOY"), PUSH, LEAVE, "controller CODE_DEPLOY",
     ),
+    *[
+        row(
+            f"strategy-{strategy}-is-declined-by-name",
+            service(strategy=strategy), PUSH, LEAVE, f"its deployment strategy is {strategy}:",
+        )
+        for strategy in ("BLUE_GREEN", "LINEAR", "CANARY")
+    ],
     row(
         "deleted-and-paused-is-left-as-deleted",
         service(status="INACTIVE", redeploy="paused"), PUSH, LEAVE, "the service is INACTIVE",
@@ -205,6 +214,32 @@ ROWS = [
         "a-service-that-ran-under-another-container-name-is-never-held",
         new_service(images=(image(None),), deployments=(UNRESOLVED._replace(resolved=True),)),
         SCHEDULE, LEAVE, "names no image",
+    ),
+    row(
+        "a-service-whose-oldest-deployments-ecs-has-forgotten-is-never-held",
+        new_service(images=(image(None),), is_history_whole=False), SCHEDULE, LEAVE, "names no image",
+    ),
+    row(
+        "a-service-whose-deployments-never-tell-what-they-ran-is-never-held",
+        new_service(images=(image(None),), deployments=(UNTOLD,)), SCHEDULE, LEAVE, "names no image",
+    ),
+    row(
+        "a-daemon-is-never-held-for-it-takes-no-count",
+        new_service(images=(image(None),), start_count=None), SCHEDULE, LEAVE, "names no image",
+    ),
+    row(
+        "a-chart-under-the-tag-is-no-image-and-is-named",
+        service(images=(CHART,)), PUSH, LEAVE,
+        f"{APP} names a application/vnd.cncf.helm.config.v1+json, which is no container image",
+    ),
+    row(
+        "a-chart-under-the-tag-of-a-service-that-never-ran-waits-for-an-image",
+        new_service(images=(CHART,)), PUSH, HOLD,
+        f"waits for the first push of {APP}, which names a application/vnd.cncf.helm.config.v1+json now", 0,
+    ),
+    row(
+        "a-chart-of-one-of-two-containers-is-named",
+        two_containers(images=(image(), CHART._replace(reference=SIDE))), PUSH, LEAVE, f"{SIDE} names a app",
     ),
     # This run has just held it
     row(
@@ -361,6 +396,53 @@ ROWS = [
         "rollback-in-progress-before-scaled-to-0",
         service(deployments=(deployment(-60, BAD, "ROLLBACK_IN_PROGRESS"), BEFORE), desired_count=0),
         PUSH, LEAVE, "a rollback is in progress",
+    ),
+    # Deployments that ECS has forgotten
+    row(
+        "without-any-deployment-tasks-that-run-it-are-live",
+        service(deployments=(), running_digests=({APP: NEW},), running_count=1, is_history_whole=False),
+        SCHEDULE, LEAVE, "already live",
+    ),
+    row(
+        "without-any-deployment-tasks-of-another-image-are-replaced",
+        service(deployments=(), running_count=1, is_history_whole=False), SCHEDULE, DEPLOY, "now names",
+    ),
+    row(
+        "without-any-deployment-or-task-what-was-deployed-after-the-push-is-live",
+        service(deployments=(), running_digests=(), is_history_whole=False, deployed_at=at(1)),
+        SCHEDULE, LEAVE, "already live",
+    ),
+    row(
+        "without-any-deployment-or-task-what-was-deployed-in-the-second-of-the-push-is-deployed",
+        service(deployments=(), running_digests=(), is_history_whole=False, deployed_at=at(0.999)),
+        SCHEDULE, DEPLOY, "now names",
+    ),
+    row(
+        "without-any-deployment-count-0-stays-0",
+        service(deployments=(), running_digests=(), is_history_whole=False, desired_count=0),
+        PUSH, LEAVE, "scaled to 0",
+    ),
+    row(
+        "deployments-that-never-tell-what-they-ran-and-count-0-stay-at-0",
+        service(deployments=(UNTOLD,), running_digests=(), desired_count=0), SCHEDULE, LEAVE, "scaled to 0",
+    ),
+    row(
+        "deployments-that-never-tell-what-they-ran-and-tasks-that-run-it-are-live",
+        service(deployments=(UNTOLD,), running_digests=({APP: NEW},)), SCHEDULE, LEAVE, "already live",
+    ),
+    row(
+        "tasks-that-run-it-are-live-whatever-their-deployment-resolved",
+        service(deployments=(deployment(0.5, OLD), BEFORE), running_digests=({APP: NEW},)),
+        SCHEDULE, LEAVE, "already live",
+    ),
+    # A DAEMON service takes no count
+    row(
+        "first-push-of-a-daemon-with-instances-is-deployed",
+        new_service(start_count=None), PUSH, DEPLOY, "now names",
+    ),
+    row(
+        "first-push-of-a-daemon-without-instances-is-started-without-a-count",
+        new_service(start_count=None, desired_count=0), PUSH, START, "first push", None,
     ),
     # The newest deployment carries it
     row(
