@@ -23,7 +23,7 @@ from botocore.exceptions import ClientError
 
 from pushlive import aws, claims, ecs, events, image_reference
 from pushlive.boundary import serve_each
-from pushlive.config import Settings
+from pushlive.config import ConfigError, Settings
 from pushlive.metrics import Metric, emit
 from pushlive.redeploy_plan import (
     ON_PUSH,
@@ -56,8 +56,10 @@ logger = Logger(service="RedeployService")
 # hold, because another run may have started the service; and a claim that was taken over, because the run
 # that held it may have deployed.
 LOOKS = 4
-# ecs:UpdateService on a service that was deleted since it was read (API reference, UpdateService, errors).
+# Of a service that was deleted since it was read (API reference, UpdateService, ListServiceDeployments).
 GONE = ("ServiceNotFoundException", "ServiceNotActiveException")
+# What ECS says, as a ClientException (Cloud-CV/EvalAI issue 5167).
+INACTIVE = "TaskDefinition is inactive"
 
 SERVER_ERROR = 500
 
@@ -115,9 +117,15 @@ class Redeployment:
         serve_each(logger, self._services(wake), lambda service: self._serve(service, wake))
 
     def _serve(self, service: ecs.Service, wake: events.Wake) -> None:
-        looked_at = self._look_at(service, wake)
-        if not isinstance(wake, events.Push):  # which ends no deployment
-            self._tell(looked_at, service)
+        try:
+            looked_at = self._look_at(service, wake)
+            if not isinstance(wake, events.Push):  # which ends no deployment
+                self._tell(looked_at, service)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in GONE:
+                raise
+            reason = "the service was deleted meanwhile"
+            logger.info("ignored", reason=reason, ecs_service=service.service_name)
 
     # read
 
@@ -246,12 +254,12 @@ class Redeployment:
             # then nobody deploys until this run is over, and the deployments tell.
             if error.response["ResponseMetadata"]["HTTPStatusCode"] < SERVER_ERROR:
                 self._release(mine)
-            if error.response["Error"]["Code"] not in GONE:
-                raise
-            logger.info(
-                "ignored", reason="the service was deleted meanwhile", ecs_service=service.service_name
-            )
-            return
+            if INACTIVE in error.response["Error"]["Message"]:
+                raise ConfigError(
+                    f"The task definition of service {service.service_name} is INACTIVE, and ECS deploys no "
+                    "such one: register it again, and update the service with it"
+                ) from error
+            raise
         if decision.action is not Action.HOLD:
             emit(Metric.DEPLOYMENTS_STARTED, self.settings.cluster_arn)
 

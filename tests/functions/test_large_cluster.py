@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -146,6 +146,95 @@ def test_a_push_of_a_tag_that_aws_shows_as_a_digest_is_not_missed(
     large.wait(10)
     large.redeploy()
     assert updated(large) == ["app", "app"]
+
+
+def tags_with_digests(region: Region, *, but_first: bool = False) -> None:
+    """DescribeTasks shows REPOSITORY:TAG@DIGEST once a deployment has resolved it (amazon-ecs-agent 4226)."""
+
+    def show(answer: dict[str, Any]) -> None:
+        for number, task in enumerate(answer["tasks"]):
+            for each in task["containers"]:
+                if "imageDigest" in each and not (but_first and number == 0):
+                    each["image"] = f"{each['image']}@{each['imageDigest']}"
+
+    region.rewrites["DescribeTasks"] = show
+
+
+@pytest.mark.parametrize("by_push", [True, False], ids=["push", "schedule"])
+@pytest.mark.parametrize("but_first", [True, False], ids=["all-but-the-first-task", "all-tasks"])
+def test_a_digest_behind_the_tag_costs_no_call(
+    region: Region,
+    but_first: bool,  # noqa: FBT001
+    by_push: bool,  # noqa: FBT001
+) -> None:
+    region.push("1")
+    region.push("other", repository="other")
+    region.create_service("app", desired=3)
+    for number in range(60):
+        region.create_service(f"other-{number}", ["other:latest"])
+    region.wait(LATER_SECONDS)
+    push = region.push("2")
+    region.wait(10)
+
+    def calls_of_a_run() -> list[str]:
+        region.wire.calls.clear()
+        region.redeploy(push if by_push else None, DRY_RUN="true")
+        return [call.operation for call in region.wire.calls]
+
+    calls_of_a_run()  # what a warm function has read stays
+    usual = calls_of_a_run()
+    tags_with_digests(region, but_first=but_first)
+    assert calls_of_a_run() == usual
+    region.redeploy(push if by_push else None)
+    assert updated(region) == ["app"]
+
+
+@pytest.mark.parametrize("reading", ["by-push", "by-schedule"])
+def test_a_service_whose_tasks_are_of_other_deployments_is_looked_at(large: Region, reading: str) -> None:
+    """The tasks of its newest deployment do not run yet: what runs says nothing of what shall."""
+    large.push("1", tag="v2", behaviour=Behaviour(start_seconds=None))
+    large.update_service(forceNewDeployment=True)
+    large.wait(5)
+    push = large.push("2")
+    large.wait(10)
+    large.redeploy(push if reading == "by-push" else None)
+    assert updated(large) == ["app"]
+
+
+def test_on_the_schedule_a_service_without_a_task_of_its_revision_is_looked_at(large: Region) -> None:
+    large.push("1", tag="v2", behaviour=Behaviour(start_seconds=None))
+    large.update_service(taskDefinition=large.register("app", ["app:v2"]))
+    large.wait(10)
+    large.redeploy()
+    assert [call["service"] for call in large.calls("ListServiceDeployments")] == ["app"]
+
+
+def test_a_service_that_was_never_completed_is_looked_at(large: Region, log: Log) -> None:
+    """ECS tells no rolloutState of it, or no time: nobody knows whether there is something to tell."""
+
+    def forget(answer: dict[str, Any]) -> None:
+        for service in answer["services"]:
+            for deployment in service["deployments"]:
+                del deployment["updatedAt"]
+
+    large.rewrites["DescribeServices"] = forget
+    large.redeploy()
+    assert len(large.calls("ListServiceDeployments")) == OTHERS + 1
+    assert log.messages(message="leave") == ["leave"] * (OTHERS + 1)
+
+
+@pytest.mark.parametrize(("seconds", "looks"), [(890, OTHERS + 1), (910, 0)])
+def test_a_service_is_looked_at_for_as_long_as_its_outcome_may_be_told(
+    region: Region, seconds: float, looks: int
+) -> None:
+    region.push("1")
+    for number in range(OTHERS + 1):
+        region.create_service(f"app-{number}")
+    region.wait(300)
+    completed_at = region.service("app-0")["deployments"][0]["updatedAt"].timestamp()
+    region.wait(completed_at + seconds - region.now)
+    region.redeploy()
+    assert len(region.calls("ListServiceDeployments")) == looks
 
 
 def test_a_container_that_aws_adds_to_each_task_changes_nothing(

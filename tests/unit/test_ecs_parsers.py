@@ -11,10 +11,11 @@ from botocore.stub import Stubber
 
 from pushlive import ecs
 from pushlive.answers import IncompleteAnswerError
-from pushlive.redeploy_plan import ServiceDeployment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pushlive.redeploy_plan import ServiceDeployment
 
 Json = dict[str, Any]
 
