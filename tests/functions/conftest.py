@@ -112,6 +112,11 @@ class CloudFormation:
     def __init__(self, url: str) -> None:
         self.url = url
         self.answers: list[Json] = []
+        self.headers: list[dict[str, str]] = []
+        """Of each answer."""
+        self.asked: list[str] = []
+        """The path of each answer, with its query."""
+        self.lengths: list[int] = []
 
     def request(self, request_type: str, service_name: str, host_name: str, **more: str) -> Json:
         """The event of a custom resource."""
@@ -144,7 +149,11 @@ def cloudformation(monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudFormation]:
 
     class Answers(BaseHTTPRequestHandler):
         def do_PUT(self) -> None:
-            taken.answers.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            taken.headers.append(dict(self.headers))
+            taken.asked.append(self.path)
+            taken.lengths.append(len(body))
+            taken.answers.append(json.loads(body))
             self.send_response(200)
             self.end_headers()
 

@@ -392,3 +392,47 @@ def test_a_right_record_is_kept(live: Service, current: Record) -> None:
     """Planning again after the change finds nothing to do."""
     right = after(plan_record(live, current, TTL), current)
     assert plan_record(live, right, TTL).action is KEEP
+
+
+@pytest.mark.parametrize(
+    ("live", "is_silent"),
+    [
+        pytest.param(service(task(A)), False, id="its-only-task-answers"),
+        pytest.param(service(silent(A)), True, id="its-only-task-does-not"),
+        pytest.param(service(silent(A), task(B), desired=2), False, id="the-second-of-two-answers"),
+        pytest.param(service(task(A), silent(B), desired=2), False, id="the-first-of-two-answers"),
+        pytest.param(service(silent(A), silent(B), desired=2), True, id="none-of-two-answers"),
+        pytest.param(service(task(A, healthy=False)), True, id="what-is-unhealthy-does-not-answer"),
+        pytest.param(service(task(A, settled=False)), False, id="what-has-just-begun-answers"),
+        pytest.param(service(), True, id="no-task"),
+        pytest.param(service(desired=0), False, id="none-is-wanted"),
+        pytest.param(service(wanted=False), False, id="the-name-is-not-wanted"),
+    ],
+)
+def test_a_service_is_silent_if_tasks_are_wanted_and_none_answers(live: Service, is_silent: bool) -> None:  # noqa: FBT001
+    assert live.is_silent is is_silent
+
+
+@pytest.mark.parametrize(
+    ("tasks", "reason"),
+    [
+        pytest.param([task(A)], "all 1 tasks of the newest deployment answer", id="asked"),
+        pytest.param(
+            [task(A, unasked="no TCP port")],
+            "all 1 tasks of the newest deployment run (not asked: no TCP port)",
+            id="not-asked",
+        ),
+        pytest.param(
+            [task(A, unasked="no TCP port"), task(B, settled=False, unasked="no TCP port")],
+            "all 1 tasks of the newest deployment have run for long enough (not asked: no TCP port)",
+            id="not-asked-and-one-that-has-just-begun",
+        ),
+        pytest.param(
+            [task(A, unasked="b"), task(B), task(C, unasked="a")],
+            "all 3 tasks of the newest deployment run (not asked: a, b)",
+            id="some-not-asked",
+        ),
+    ],
+)
+def test_the_reason_says_that_a_task_was_not_asked(tasks: list[Task], reason: str) -> None:
+    assert plan_record(service(*tasks), NONE, TTL).reason == reason

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from commands.replay import LOOKING_SECONDS, Letter, UnreadableLetterError, read_letter, replay
+from commands.replay import LOOKING_SECONDS, Letter, UnreadableLetterError, main, read_letter, replay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -225,6 +225,68 @@ def test_a_message_that_nobody_sends_stays_and_the_next_is_sent(aws: Aws) -> Non
     aws.deletes()
     assert aws.replay(send=True) == 1
     assert "neither Lambda nor EventBridge" in aws.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sends", "code", "said"),
+    [
+        pytest.param([], False, 0, "1 messages; --replay sends them again", id="a-list"),
+        pytest.param(["--replay"], True, 0, "sent again", id="replay"),
+        pytest.param(["--replay", "--region", "us-east-1"], True, 0, "sent again", id="in-a-region"),
+    ],
+)
+def test_the_command_line(
+    aws: Aws,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    sends: bool,  # noqa: FBT001
+    code: int,
+    said: str,
+) -> None:
+    regions: list[str | None] = []
+
+    class Session:
+        def __init__(self, region_name: str | None = None) -> None:
+            regions.append(region_name)
+
+        def client(self, service: str) -> Any:
+            return {"sqs": aws.sqs, "lambda": aws.functions}[service]
+
+    monkeypatch.setattr("commands.replay.boto3.Session", Session)
+    aws.holds(of_lambda(PUSH, FAILED))
+    if sends:
+        aws.takes(f"{FUNCTION}:$LATEST")
+        aws.deletes()
+    else:
+        aws.shows_again()
+    assert main([QUEUE, *arguments]) == code
+    assert said in capsys.readouterr().out
+    assert regions == ["us-east-1" if "--region" in arguments else None]
+
+
+def test_the_command_line_of_an_empty_queue(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    clients = {"sqs": aws.sqs, "lambda": aws.functions}
+    monkeypatch.setattr("commands.replay.boto3.Session.client", lambda _, service: clients[service])
+    aws.holds()
+    assert main([QUEUE]) == 0
+    assert capsys.readouterr().out == "the queue is empty\n"
+
+
+def test_the_command_line_fails_where_messages_stay_that_were_to_be_sent(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    clients = {"sqs": aws.sqs, "lambda": aws.functions}
+    monkeypatch.setattr("commands.replay.boto3.Session.client", lambda _, service: clients[service])
+    aws.holds(of_lambda(PUSH, FAILED))
+    aws.invocations.add_client_error("invoke", "TooManyRequestsException", "Rate exceeded")
+    aws.shows_again()
+    assert main([QUEUE, "--replay"]) == 1
+    assert "sends them again" not in capsys.readouterr().out
 
 
 def test_a_request_of_cloudformation_is_never_sent_again(aws: Aws) -> None:

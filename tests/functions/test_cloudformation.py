@@ -1,0 +1,87 @@
+"""The answer to CloudFormation: without one, or with a header too many, a stack waits for an hour."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pushlive import cloudformation as answers
+from pushlive.events import StackRequest
+
+if TYPE_CHECKING:
+    from tests.functions.conftest import CloudFormation
+
+REQUEST = StackRequest("request-1", "Create", "", "stack-1", "Record", None, "app", "app.example.com")
+
+
+def answer(cloudformation: CloudFormation, *, failure: str = "", **changes: Any) -> Any:
+    answers.answer(REQUEST._replace(response_url=cloudformation.url, **changes), failure=failure)
+    return cloudformation.answer
+
+
+def test_the_answer_has_the_presigned_urls_query_and_exactly_an_empty_content_type(
+    cloudformation: CloudFormation,
+) -> None:
+    """S3 signs the content type, and the URL is presigned for an empty one (guide, "cfn-response module")."""
+    answer(cloudformation)
+    [headers] = cloudformation.headers
+    assert headers["Content-Type"] == ""
+    assert cloudformation.asked == ["/answer?signature=1"]
+
+
+def test_success(cloudformation: CloudFormation) -> None:
+    assert answer(cloudformation) == {
+        "Status": "SUCCESS",
+        "Reason": "done",
+        "PhysicalResourceId": "app.example.com",
+        "StackId": "stack-1",
+        "RequestId": "request-1",
+        "LogicalResourceId": "Record",
+    }
+
+
+def test_failure(cloudformation: CloudFormation) -> None:
+    answered = answer(cloudformation, failure="ConfigError: no")
+    assert (answered["Status"], answered["Reason"]) == ("FAILED", "ConfigError: no")
+
+
+@pytest.mark.parametrize(
+    ("changes", "identity"),
+    [
+        pytest.param({}, "app.example.com", id="created-as-its-host-name"),
+        pytest.param(
+            {"request_type": "Update", "physical_resource_id": "old.example.com"},
+            "app.example.com",
+            id="another-host-name-is-another-resource",
+        ),
+        pytest.param(
+            {"request_type": "Delete", "physical_resource_id": "old.example.com"},
+            "old.example.com",
+            id="deleted-as-what-it-was",
+        ),
+        pytest.param({"request_type": "Delete"}, "app.example.com", id="deleted-before-it-had-an-identity"),
+        pytest.param(
+            {"service_name": "", "host_name": "", "cluster_name": "shop"}, "shop", id="the-cluster-is-one"
+        ),
+    ],
+)
+def test_identity(cloudformation: CloudFormation, changes: Any, identity: str) -> None:
+    assert answer(cloudformation, **changes)["PhysicalResourceId"] == identity
+
+
+@pytest.mark.parametrize("letter", ["x", "ä", "🙂", '"', "\n"], ids=ascii)
+def test_the_answer_stays_below_4096_bytes_and_keeps_the_reasons_beginning(
+    cloudformation: CloudFormation, letter: str
+) -> None:
+    """CloudFormation guide, "Custom resource response objects"."""
+    answered = answer(
+        cloudformation,
+        failure="ConfigError: " + letter * 5000,
+        host_name=".".join(["h" * 60] * 4),
+        stack_id="s" * 300,
+        logical_resource_id="l" * 255,
+    )
+    assert answered["Reason"].startswith("ConfigError: ")
+    assert len(answered["Reason"]) == 1000
+    assert cloudformation.lengths[0] < 4096
