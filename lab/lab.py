@@ -38,6 +38,7 @@ from lab.function_metrics import FunctionMetrics
 from lab.live_ecs import LabWorld, LiveEcs
 from lab.propagation import Propagation
 from lab.task_logs import TaskLogs
+from lab.task_settings import TaskSettings
 from lab.zones import RecordSets
 
 if TYPE_CHECKING:
@@ -111,6 +112,8 @@ class Lab:
         application = ministack.application()
         ministack.name_repositories_after(f"{HOST}:{self.port}")
         ministack.leave_schedules_to_us()
+        ministack.refuse_parameters_in_the_words_of_aws()
+        ministack.resolve_the_values_in_conditions()
         timings = replace(
             Timings().scaled(1 / self.speed), least_probe_interval_seconds=0.5, least_probe_timeout_seconds=3
         )
@@ -135,6 +138,7 @@ class Lab:
                 self._loop,
                 LabWorld(addresses, ministack.manifest_digest),
                 runtime,
+                TaskSettings(self.client("ssm"), self.client("s3")),
                 f"{HOST}:{self.port}",
                 f"{self._hosts()[-1]}:{self.port}",
                 timings,

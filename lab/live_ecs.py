@@ -22,6 +22,7 @@ from lab.ecs.world import (
     StartContainer,
     StopContainer,
 )
+from lab.task_settings import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from lab.ecs.state import Task
     from lab.ecs.timings import Timings
     from lab.ecs.world import Command
+    from lab.task_settings import TaskSettings
 
     # task id, container name, line
     Log = Callable[[Task, str, str], None]
@@ -92,6 +94,7 @@ class LiveEcs:
         loop: asyncio.AbstractEventLoop,
         world: LabWorld,
         runtime: Runtime,
+        settings: TaskSettings,
         registry: str,
         metadata_host: str,
         timings: Timings,
@@ -101,6 +104,7 @@ class LiveEcs:
         self._loop = loop
         self._world = world
         self._runtime = runtime
+        self._settings = settings
         self._registry = registry
         self._metadata_host = metadata_host
         self._publish = publish
@@ -111,6 +115,7 @@ class LiveEcs:
         self._timer: asyncio.TimerHandle | None = None
         self._under_way: set[asyncio.Task[None]] = set()
         self._images: dict[tuple[str, str], str] = {}
+        self._environments: dict[tuple[str, str], dict[str, str]] = {}
         self._runtime_ids: dict[tuple[str, str], str] = {}
 
     def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -196,10 +201,14 @@ class LiveEcs:
     async def _pull(self, command: PullImage, key: tuple[str, str]) -> None:
         repository, _ = split_image(command.image)
         try:
+            definition = _definition(command.task, command.container)
+            self._environments[key] = await asyncio.to_thread(self._settings.read, definition)
             if public_images.digest_of(command.image):
                 self._images[key] = await self._runtime.pull_public(command.image)
             else:
                 self._images[key] = await self._runtime.pull(self._registry, repository, command.digest)
+        except SettingsError as error:
+            self._observe(self._model.settings_missing, command.task.arn, str(error))
         except CannotPullContainerError as error:
             self._observe(self._model.pull_failed, *key, f"CannotPullContainerError: {error}")
         else:
@@ -217,7 +226,7 @@ class LiveEcs:
                 entry_point=definition.get("entryPoint", ()),
                 command=definition.get("command", ()),
                 environment={
-                    **{pair["name"]: str(pair["value"]) for pair in definition.get("environment", ())},
+                    **self._environments.pop(key),
                     "ECS_CONTAINER_METADATA_URI_V4": f"http://{self._metadata_host}{METADATA_PATH}{task.id}",
                 },
             )

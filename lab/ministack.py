@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -190,6 +191,65 @@ def provision(handlers: Mapping[str, Mapping[str, Callable[..., Any]]]) -> None:
         provisioners._RESOURCE_HANDLERS[kind] = dict(functions)  # noqa: SLF001
     before = stacks._runs_on_worker_thread  # noqa: SLF001
     stacks._runs_on_worker_thread = lambda kind: kind in handlers or before(kind)  # noqa: SLF001
+
+
+def refuse_parameters_in_the_words_of_aws() -> None:
+    """Say of a parameter that is refused what CloudFormation says, with its ConstraintDescription.
+
+    Source: aws-cli issue 7750.
+    """
+    from ministack.services.cloudformation import engine  # noqa: PLC0415
+
+    resolve = engine._resolve_parameters  # noqa: SLF001
+
+    def resolve_parameters(template: dict[str, Any], *given: Any, **more: Any) -> Any:  # noqa: ANN401
+        try:
+            return resolve(template, *given, **more)
+        except ValueError as error:
+            refused = re.match(r"Parameter '(\w+)' ", str(error))
+            description = refused and template["Parameters"][refused[1]].get("ConstraintDescription")
+            if not refused or not description:
+                raise
+            raise ValueError(f"Parameter {refused[1]} failed to satisfy constraint: {description}") from error
+
+    _replace_in_cloudformation("_resolve_parameters", resolve_parameters)
+
+
+def resolve_the_values_in_conditions() -> None:
+    """Let Conditions use functions that they may use on AWS: Fn::Join, Fn::Select and Fn::Split.
+
+    Source: docs/decisions.md, "Secrets by position".
+    """
+    from ministack.services.cloudformation import engine  # noqa: PLC0415
+
+    evaluate = engine._evaluate_conditions  # noqa: SLF001
+
+    def evaluate_conditions(template: dict[str, Any], parameters: Any) -> Any:  # noqa: ANN401
+        mappings = template.get("Mappings", {})
+
+        def resolved(node: Any) -> Any:  # noqa: ANN401
+            match node:
+                case {"Fn::Equals": pair}:
+                    values = engine._resolve_refs(pair, {}, parameters, {}, mappings, "", "")  # noqa: SLF001
+                    return {"Fn::Equals": values}
+                case dict():
+                    return {key: resolved(inner) for key, inner in node.items()}
+                case list():
+                    return [resolved(inner) for inner in node]
+            return node
+
+        return evaluate({**template, "Conditions": resolved(template.get("Conditions", {}))}, parameters)
+
+    _replace_in_cloudformation("_evaluate_conditions", evaluate_conditions)
+
+
+def _replace_in_cloudformation(name: str, function: Callable[..., Any]) -> None:
+    """Replace a function of the engine in each module that has imported it."""
+    from ministack.services import cloudformation  # noqa: PLC0415
+
+    for module in vars(cloudformation).values():
+        if isinstance(module, ModuleType) and name in vars(module):
+            setattr(module, name, function)
 
 
 def manifest_digest(repository: str, reference: str) -> str | None:

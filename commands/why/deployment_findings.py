@@ -36,6 +36,8 @@ CURES = {
     "exec format error": PLATFORM,
     "does not contain descriptor": PLATFORM,
     "CannotPullContainerError": "is the image there, and may the execution role pull it?",
+    "invalid ssm parameters": "put the parameters that it names into Parameter Store: docs/settings.md",
+    "failed to download env files": "is the object that EnvironmentFile names there? docs/settings.md",
     "ResourceInitializationError": "what the execution role or the network must give at the start is missing",
     "OutOfMemoryError": "give the task more memory (parameter Memory)",
 }

@@ -96,11 +96,24 @@ def _check(request: Json, containers: dict[str, ContainerDefinition]) -> None:
     """The rules of the API reference that a wrong template would run into."""
     if not any(container.essential for container in containers.values()):
         _refuse("Invalid 'containers' setting: at least one container must be essential.")
+    for given in request["containerDefinitions"]:
+        _check_secrets(given)
     for container in containers.values():
         for name, condition in container.depends_on:
             _check_dependency(container.name, name, containers.get(name), condition)
     if "FARGATE" in request.get("requiresCompatibilities", []):
         _check_fargate(request)
+
+
+def _check_secrets(given: Json) -> None:
+    secrets = [secret["name"] for secret in given.get("secrets", [])]
+    taken = secrets + [pair["name"] for pair in given.get("environment", [])]
+    for name in secrets:
+        if taken.count(name) > 1:
+            _refuse(
+                "The secret name must be unique and not shared with any new or existing environment "
+                f"variables set on the container, such as '{name}'."
+            )
 
 
 def _check_dependency(

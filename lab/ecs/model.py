@@ -60,6 +60,12 @@ class EcsModel:
         if task is not None:
             pulls.pull_failed(self.engine, task, container_name, reason)
 
+    def settings_missing(self, task_arn: str, reason: str, now: float) -> None:
+        """A setting or a secret of the task cannot be read."""
+        task = self._task(task_arn, now)
+        if task is not None:
+            stop(self.engine, task, "TaskFailedToStart", f"ResourceInitializationError: {reason}")
+
     def container_started(self, task_arn: str, container_name: str, runtime_id: str, now: float) -> None:
         """The container runs."""
         task = self._task(task_arn, now)

@@ -189,6 +189,21 @@ def test_a_health_check_is_described_with_its_defaults() -> None:
             id="SUCCESS-of-an-essential-container",
         ),
         pytest.param([{"name": "a", "image": "i", "stopTimeout": 121}], id="stop-timeout-above-120"),
+        pytest.param(
+            [{"name": "a", "image": "i", "secrets": [{"name": "A", "valueFrom": "/a"}] * 2}],
+            id="secret-twice",
+        ),
+        pytest.param(
+            [
+                {
+                    "name": "a",
+                    "image": "i",
+                    "environment": [{"name": "A", "value": "1"}],
+                    "secrets": [{"name": "A", "valueFrom": "/a"}],
+                }
+            ],
+            id="secret-that-is-a-variable-too",
+        ),
     ],
 )
 def test_a_task_definition_is_refused(containers: list[dict[str, Any]]) -> None:

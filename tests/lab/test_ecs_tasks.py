@@ -6,7 +6,7 @@ import pytest
 
 from lab.ecs.engine import Options
 from lab.ecs.fake_runtime import Behaviour
-from lab.ecs.scenario import IMAGE, START, Scenario
+from lab.ecs.scenario import BREAKER, IMAGE, START, Scenario
 
 SIDE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/side:1"
 APP = {"name": "app", "image": IMAGE}
@@ -117,6 +117,20 @@ def test_a_task_stopped_while_pulling_starts_no_container() -> None:
     lab.wait(120)
     assert asked(lab, "StartContainer", "StopContainer") == []
     assert lab.tasks("STOPPED")[0]["lastStatus"] == "STOPPED"
+
+
+def test_a_task_whose_secret_is_not_there_starts_nothing_and_counts_as_failed() -> None:
+    lab = scenario(APP, app=Behaviour(pull_seconds=60))
+    lab.create(desired=1, deploymentConfiguration=BREAKER)
+    lab.wait_until(lambda: bool(asked(lab, "PullImage")))
+    task = lab.tasks()[0]["taskArn"]
+    lab.model.settings_missing(task, "no such secret", lab.now)
+    lab.wait(30)
+    stopped = lab.call("DescribeTasks", cluster="lab", tasks=[task])["tasks"][0]
+    assert (stopped["lastStatus"], stopped["stopCode"]) == ("STOPPED", "TaskFailedToStart")
+    assert stopped["stoppedReason"] == "ResourceInitializationError: no such secret"
+    assert asked(lab, "StartContainer", "StopContainer") == []
+    assert lab.primary()["failedTasks"] == 1
 
 
 def test_a_task_stopped_while_a_container_starts_stops_that_container() -> None:
@@ -355,6 +369,7 @@ def test_observations_of_a_task_that_is_gone_are_ignored() -> None:
     for task in (arn, "arn:aws:ecs:us-east-1:000000000000:task/lab/unknown"):
         lab.model.image_pulled(task, "app", lab.now)
         lab.model.pull_failed(task, "app", "late", lab.now)
+        lab.model.settings_missing(task, "late", lab.now)
         lab.model.container_started(task, "app", "id", lab.now)
         lab.model.health_probed(task, "app", ok=True, now=lab.now)
         lab.model.container_exited(task, "app", 0, lab.now)

@@ -9,11 +9,14 @@ import zipfile
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lab import ministack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[2]
 
@@ -89,6 +92,30 @@ def test_resource_types_are_provisioned_by_the_registered_functions(
 @pytest.mark.parametrize("kind", ["AWS::ECS::Cluster", "AWS::ECS::TaskDefinition", "AWS::ECS::Service"])
 def test_the_types_that_we_replace_are_there(kind: str, provisioners: Any) -> None:
     assert {"create", "update", "delete"} <= provisioners._RESOURCE_HANDLERS[kind].keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "replace"),
+    [
+        ("_resolve_parameters", ministack.refuse_parameters_in_the_words_of_aws),
+        ("_evaluate_conditions", ministack.resolve_the_values_in_conditions),
+    ],
+)
+def test_each_module_that_imported_a_function_gets_ours(
+    name: str, replace: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """tests/lab/test_parameters.py shows what ours do."""
+    package = "ministack.services.cloudformation"
+    modules = [import_module(f"{package}.{each}") for each in ("engine", "handlers", "changesets", "stacks")]
+    using = [module for module in modules if name in vars(module)]
+    assert {module.__name__.rpartition(".")[2] for module in using} >= {"engine", "handlers", "changesets"}
+    for module in using:
+        monkeypatch.setattr(module, name, vars(module)[name])
+    before = {vars(module)[name] for module in using}
+    replace()
+    after = {vars(module)[name] for module in using}
+    assert (len(before), len(after)) == (1, 1)
+    assert before != after
 
 
 def test_an_unknown_manifest_has_no_digest() -> None:

@@ -1,8 +1,8 @@
 """Which requests IAM decides on when a function makes a call.
 
 Resources and condition keys are those of the Service Authorization Reference (its pages for Amazon ECS,
-ECR, EC2, Route 53, SNS, SQS and CloudWatch Logs); test_reference.py compares this file with it. A call that
-names several resources, or needs two kinds of them, is decided on for each.
+ECR, EC2, Route 53, S3, SNS, SQS, Systems Manager and CloudWatch Logs); test_reference.py compares this file
+with it. A call that names several resources, or needs two kinds of them, is decided on for each.
 """
 
 from __future__ import annotations
@@ -169,6 +169,19 @@ def _queue(parameters: Json) -> Iterator[tuple[str, Context]]:
     yield f"arn:aws:sqs:{REGION}:{ACCOUNT}:{parameters['QueueUrl'].rpartition('/')[2]}", {}
 
 
+def _object(parameters: Json) -> Iterator[tuple[str, Context]]:
+    yield f"arn:aws:s3:::{parameters['Bucket']}/{parameters['Key']}", {}
+
+
+def _bucket(parameters: Json) -> Iterator[tuple[str, Context]]:
+    yield f"arn:aws:s3:::{parameters['Bucket']}", {}
+
+
+def _parameters(parameters: Json) -> Iterator[tuple[str, Context]]:
+    for name in parameters["Names"]:
+        yield f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter{name}", {}
+
+
 def _topic(parameters: Json) -> Iterator[tuple[str, Context]]:
     yield parameters["TopicArn"], {}
 
@@ -197,8 +210,11 @@ RULES: dict[str, Callable[[Json], Iterator[tuple[str, Context]]]] = {
     "route53:ChangeResourceRecordSets": _record_sets,
     "route53:GetHostedZone": _zone,
     "route53:ListResourceRecordSets": _zone,
+    "s3:GetBucketLocation": _bucket,
+    "s3:GetObject": _object,
     "sns:Publish": _topic,
     "sqs:SendMessage": _queue,
+    "ssm:GetParameters": _parameters,
 }
 
 # Decided with the tags of the service, of those that a policy asks for (aws:ResourceTag/...).

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tests.functions.region import CLUSTER_ARN, HOST_NAME, TOPIC_ARN
 from tests.permissions.authorization import requests_of
 from tests.permissions.iam import Request, allows
-from tests.permissions.policies import Policies, names
+from tests.permissions.policies import STACK_NAME, Policies, names
 from tests.template.stack import HOSTED_ZONE_ID
 
 if TYPE_CHECKING:
@@ -95,6 +95,14 @@ def image(operation: str, repository: str, role: str = REDEPLOY) -> Call:
     return Call(role, "ecr", operation, {"repositoryName": repository, **more})
 
 
+def file(operation: str, bucket: str, key: str = "") -> Call:
+    return Call(EXECUTION, "s3", operation, {"Bucket": bucket, **({"Key": key} if key else {})})
+
+
+def secret(*names: str) -> Call:
+    return Call(EXECUTION, "ssm", "GetParameters", {"Names": list(names)})
+
+
 DEPLOY = ecs(REDEPLOY, "UpdateService", service="app", forceNewDeployment=True)
 UNTAG = Call(
     UPDATE,
@@ -147,4 +155,7 @@ EVERY_DAY = {
     "task-begins-its-log": log(EXECUTION, "CreateLogStream", TASK_LOG),
     "task-writes-its-log": log(EXECUTION, "PutLogEvents", TASK_LOG),
     **{f"task-{operation}": image(operation, "app", EXECUTION) for operation in LAYERS},
+    "task-finds-its-settings": file("GetBucketLocation", "settings"),
+    "task-reads-its-settings": file("GetObject", "settings", "app.env"),
+    "task-reads-its-secret": secret(f"/{STACK_NAME}/DATABASE_URL"),
 }

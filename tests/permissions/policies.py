@@ -21,6 +21,7 @@ Policies = dict[str, dict[str, Json]]
 
 STACK_NAME = "hello"
 CLUSTER, REPOSITORY = "lab", "app"
+ENVIRONMENT_FILE = "arn:aws:s3:::settings/app.env"
 
 # What Ref and GetAtt Arn give (CloudFormation user guide, "Return values" of each type).
 ARNS = {
@@ -34,7 +35,7 @@ ARNS = {
 }
 # Each shape of the stack that has a policy of its own, all for the functions' test region.
 SHAPES: dict[str, dict[str, str]] = {
-    "sample": {"HostName": HOST_NAME},
+    "sample": {"HostName": HOST_NAME, "EnvironmentFile": ENVIRONMENT_FILE, "Secrets": "DATABASE_URL"},
     "existing": {
         "ExistingCluster": CLUSTER,
         "ExistingRepositories": REPOSITORY,

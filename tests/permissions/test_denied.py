@@ -27,14 +27,16 @@ from tests.permissions.calls import (
     change,
     dead_letter,
     ecs,
+    file,
     image,
     log,
     part_of_service,
     publish,
     record,
+    secret,
 )
 from tests.permissions.iam import Request, allows
-from tests.permissions.policies import SHAPES, limits, policies
+from tests.permissions.policies import SHAPES, STACK_NAME, limits, policies
 from tests.template.stack import HOSTED_ZONE_ID
 
 if TYPE_CHECKING:
@@ -112,6 +114,12 @@ DENIED = {
     "task-writes-a-functions-log": log(EXECUTION, "PutLogEvents", LOG[REDEPLOY]),
     "task-begins-a-functions-log": log(EXECUTION, "CreateLogStream", LOG[UPDATE]),
     **{f"task-{operation}-of-another": image(operation, "other", EXECUTION) for operation in LAYERS},
+    "task-finds-another-bucket": file("GetBucketLocation", "other"),
+    "task-reads-another-file-of-the-bucket": file("GetObject", "settings", "other.env"),
+    "task-reads-a-file-of-another-bucket": file("GetObject", "other", "app.env"),
+    "task-reads-a-secret-of-another-stack": secret("/other/DATABASE_URL"),
+    "task-reads-a-secret-of-a-stack-whose-name-begins-so": secret(f"/{STACK_NAME}-2/DATABASE_URL"),
+    "task-reads-another-secret-beside-its-own": secret(f"/{STACK_NAME}/DATABASE_URL", "/DATABASE_URL"),
 }
 
 # Granted to nobody, on any resource of ours.
@@ -136,6 +144,11 @@ NEVER = {
     "sqs:DeleteMessage": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{QUEUE}",
     "sqs:PurgeQueue": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{QUEUE}",
     "sqs:ReceiveMessage": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{QUEUE}",
+    "s3:ListBucket": "arn:aws:s3:::settings",
+    "s3:PutObject": "arn:aws:s3:::settings/app.env",
+    "ssm:GetParametersByPath": f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/{STACK_NAME}",
+    "ssm:PutParameter": f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/{STACK_NAME}/DATABASE_URL",
+    "kms:Decrypt": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1",
 }
 
 

@@ -29,7 +29,8 @@ def properties(name: str) -> Json:
 
 
 # ECS, for a task that starts (ECS guide, "Amazon ECS task execution IAM role": what it calls for an image
-# in a private ECR repository and for the awslogs driver)
+# in a private ECR repository, for the awslogs driver, for a file of settings in S3, and for secrets in
+# Parameter Store)
 
 
 def start_task(whole: Policies) -> list[Request]:
@@ -52,6 +53,14 @@ def start_task(whole: Policies) -> list[Request]:
         ("logs", "CreateLogStream", log),
         ("logs", "PutLogEvents", {**log, "logEvents": [{"timestamp": 1, "message": "-"}]}),
     ]
+    for file in container["EnvironmentFiles"]:
+        bucket, _, key = file["Value"].removeprefix("arn:aws:s3:::").partition("/")
+        calls += [
+            ("s3", "GetBucketLocation", {"Bucket": bucket}),
+            ("s3", "GetObject", {"Bucket": bucket, "Key": key}),
+        ]
+    secrets = [each["ValueFrom"].partition(":parameter")[2] for each in container["Secrets"]]
+    calls.append(("ssm", "GetParameters", {"Names": secrets, "WithDecryption": True}))
     documents = whole[EXECUTION_ROLE].values()
     asked = [request for call in calls for request in requests_of(*call, lambda _: {})]
     return [request for request in asked if not allows(documents, request)]

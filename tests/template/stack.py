@@ -12,7 +12,7 @@ from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 Json = dict[str, Any]
 
@@ -87,6 +87,13 @@ def names_in(value: Any) -> set[str]:
     return names
 
 
+OF_LISTS: dict[str, Callable[..., Any]] = {
+    "Fn::Join": lambda delimiter, parts: delimiter.join(map(str, parts)),
+    "Fn::Select": lambda index, parts: parts[int(index)],
+    "Fn::Split": lambda delimiter, text: text.split(delimiter),
+}
+
+
 def fill(value: Any, names: Mapping[str, Any]) -> Any:
     """`value` with what its references stand for: `Cluster`, `Cluster.Arn`, `AWS::Region`."""
     match value:
@@ -99,7 +106,9 @@ def fill(value: Any, names: Mapping[str, Any]) -> Any:
             filled = {**names, **fill(own, names)} if own else names
             return IN_SUB.sub(lambda found: str(filled[found[1]]), text)
         case dict():
-            return {key: fill(inner, names) for key, inner in value.items()}
+            filled = {key: fill(inner, names) for key, inner in value.items()}
+            name = next(iter(filled), "")
+            return OF_LISTS[name](*filled[name]) if name in OF_LISTS else filled
         case list():
             return [fill(inner, names) for inner in value]
     return value
@@ -127,8 +136,9 @@ class Stack:
         return self._existing("Outputs")
 
     def rule_allows(self, rule: str) -> bool:
-        assertions = self.template["Rules"][rule]["Assertions"]
-        return all(self.true(assertion["Assert"]) for assertion in assertions)
+        checked = self.template["Rules"][rule]
+        applies = "RuleCondition" not in checked or self.true(checked["RuleCondition"])
+        return not applies or all(self.true(assertion["Assert"]) for assertion in checked["Assertions"])
 
     def true(self, condition: Any) -> bool:
         """Whether a condition, given by its name or its function, holds."""
@@ -143,6 +153,8 @@ class Stack:
                 return not self.true(part)
             case {"Fn::Equals": [left, right]}:
                 return bool(fill(left, self.parameters) == fill(right, self.parameters))
+            case {"Fn::Contains": [values, value]}:
+                return bool(fill(value, self.parameters) in values)
         raise ValueError(f"not a condition: {condition}")
 
     def decide(self, value: Any) -> Any:

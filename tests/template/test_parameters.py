@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 import tomllib
 from typing import TYPE_CHECKING
 
+import jmespath  # type: ignore[import-untyped]
 import pytest
 
 from lab.__main__ import SPEED
@@ -17,6 +19,7 @@ from tests.template.stack import (
     SHAPES,
     Json,
     Stack,
+    fill,
     names_in,
     nodes,
     written_template,
@@ -48,6 +51,24 @@ def test_parameter_has_a_default_that_it_allows(name: str) -> None:
     assert default in [as_text(value) for value in parameter.get("AllowedValues", [default])]
     if parameter["Type"] == "Number" and "MinValue" in parameter:
         assert parameter["MinValue"] <= parameter["Default"] <= parameter["MaxValue"]
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_parameter_says_in_words_what_it_allows(name: str) -> None:
+    """CloudFormation shows it behind "Parameter … failed to satisfy constraint: "."""
+    assert PARAMETERS[name]["ConstraintDescription"].startswith("give ")
+
+
+@pytest.mark.parametrize("name", [name for name in PARAMETERS if "AllowedValues" in PARAMETERS[name]])
+def test_words_name_each_value_that_is_allowed(name: str) -> None:
+    values = {as_text(value) for value in PARAMETERS[name]["AllowedValues"]}
+    assert set(re.split(r", | or |give ", PARAMETERS[name]["ConstraintDescription"])) - {""} == values
+
+
+@pytest.mark.parametrize("name", [name for name in PARAMETERS if "MinValue" in PARAMETERS[name]])
+def test_words_name_the_limits(name: str) -> None:
+    parameter = PARAMETERS[name]
+    assert f"from {parameter['MinValue']} to {parameter['MaxValue']}" in parameter["ConstraintDescription"]
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -104,6 +125,43 @@ def test_answers_that_do_not_go_together_are_refused(
     assert {rule for rule in template["Rules"] if not stack.rule_allows(rule)} == broken
 
 
+# MiB for each number of CPU units: ECS guide, "Troubleshoot Amazon ECS task definition invalid CPU or memory
+# errors".
+FARGATE = {
+    256: {512, 1024, 2048},
+    512: set(range(1024, 4096 + 1, 1024)),
+    1024: set(range(2048, 8192 + 1, 1024)),
+    2048: set(range(4096, 16384 + 1, 1024)),
+    4096: set(range(8192, 30720 + 1, 1024)),
+    8192: set(range(16384, 61440 + 1, 4096)),
+    16384: set(range(32768, 122880 + 1, 8192)),
+}
+
+
+def test_each_size_of_fargate_is_allowed(template: Json) -> None:
+    assert [int(each) for each in PARAMETERS["Cpu"]["AllowedValues"]] == list(FARGATE)
+    sizes = set.union(*FARGATE.values())
+    assert all(re.fullmatch(PARAMETERS["Memory"]["AllowedPattern"], str(size)) for size in sizes)
+    for cpu, taken in FARGATE.items():
+        rule = f"MemoryFor{cpu}Cpu"
+        allowed = {
+            size
+            for size in sizes | {511, 1025}
+            if Stack(template, {"Cpu": str(cpu), "Memory": str(size)}).rule_allows(rule)
+        }
+        assert allowed == taken
+
+
+@pytest.mark.parametrize("cpu", FARGATE)
+def test_memory_that_fargate_does_not_take_is_refused_in_words(template: Json, cpu: int) -> None:
+    stack = Stack(template, {"Cpu": str(cpu), "Memory": "511"})
+    [broken] = [name for name in template["Rules"] if not stack.rule_allows(name)]
+    [assertion] = template["Rules"][broken]["Assertions"]
+    words = assertion["AssertDescription"]
+    assert words.startswith(f"With Cpu {cpu} give Memory ")
+    assert {min(FARGATE[cpu]), max(FARGATE[cpu])} <= set(map(int, re.findall(r"\d+", words)))
+
+
 def test_rule_says_which_parameters_it_is_about(template: Json) -> None:
     for name, rule in template["Rules"].items():
         for assertion in rule["Assertions"]:
@@ -122,12 +180,62 @@ def test_rule_says_which_parameters_it_is_about(template: Json) -> None:
         ("HostName", "*.example.com", False),
         ("HostName", "app", False),
         ("HostName", "http://app.example.com", False),
+        ("HostName", "203.0.113.7", False),
+        ("HostName", f"{'a' * 63}.example.com", True),
+        ("HostName", f"{'a' * 64}.example.com", False),
+        ("HostName", f"{'a.' * 116}example.com", True),  # with _pushlive. before it 253, the most there is
+        ("HostName", f"{'a.' * 116}example.comm", False),
         ("HostedZoneId", "Z0123456789ABCDEFGHIJ", True),
         ("HostedZoneId", "/hostedzone/Z0123456789ABCDEFGHIJ", False),
         ("ImageTag", "1.2.3-rc.1", True),
         ("ImageTag", "hello:latest", False),
+        ("ImageTag", "a" * 128, True),
+        ("ImageTag", "a" * 129, False),
         ("AllowedCidr", "203.0.113.7/32", True),
+        ("AllowedCidr", "255.255.255.255/32", True),
+        ("AllowedCidr", "203.0.113.128/25", True),
+        ("AllowedCidr", "203.0.113.1/25", True),  # EC2 makes it 203.0.113.0/25
+        ("AllowedCidr", "203.0.113.0/24", True),
+        ("AllowedCidr", "203.0.113.7/24", False),
+        ("AllowedCidr", "203.0.113.0/17", True),
+        ("AllowedCidr", "10.1.0.0/16", True),
+        ("AllowedCidr", "10.1.2.0/16", False),
+        ("AllowedCidr", "10.1.0.0/9", True),
+        ("AllowedCidr", "10.0.0.0/8", True),
+        ("AllowedCidr", "10.0.0.1/8", False),
+        ("AllowedCidr", "10.1.0.0/8", False),
+        ("AllowedCidr", "128.0.0.0/1", True),
+        ("AllowedCidr", "0.0.0.0/0", True),
+        ("AllowedCidr", "10.0.0.0/0", False),
         ("AllowedCidr", "203.0.113.7", False),
+        ("AllowedCidr", "203.0.113.7/33", False),
+        ("AllowedCidr", "203.0.113.7/032", False),
+        ("AllowedCidr", "203.0.113/24", False),
+        ("AllowedCidr", "999.1.1.1/99", False),
+        ("AllowedCidr", "203.0.113.07/32", False),
+        ("AllowedCidr", "2001:db8::/32", False),
+        ("EnvironmentFile", "arn:aws:s3:::shop-settings/live/app.env", True),
+        ("EnvironmentFile", "arn:aws-us-gov:s3:::shop/.env", True),
+        ("EnvironmentFile", "s3://shop-settings/app.env", False),
+        ("EnvironmentFile", "arn:aws:s3:::shop-settings/app.txt", False),  # ECS guide: it must end with .env
+        ("EnvironmentFile", "arn:aws:s3:::shop-settings/*.env", False),  # it is a resource of a policy, too
+        ("EnvironmentFile", "arn:aws:s3:::shop*/app.env", False),
+        ("EnvironmentFile", "arn:aws:s3:::app.env", False),
+        ("Secrets", "DATABASE_URL", True),
+        ("Secrets", "DATABASE_URL,API_KEY", True),
+        ("Secrets", "A,B,C,D,E", True),
+        ("Secrets", "A,B,C,D,E,F", False),
+        ("Secrets", "DATABASE_URL, API_KEY", False),
+        ("Secrets", "DATABASE_URL,", False),
+        ("Secrets", "DATABASE-URL", False),
+        ("Secrets", "1ST", False),
+        ("Secrets", "/shop/DATABASE_URL", False),
+        ("Secrets", "A,B,A", False),
+        ("Secrets", "A,A", False),
+        ("Secrets", "A,AB,B,B_A,BA", True),
+        ("Secrets", "PORT", False),
+        ("Secrets", "A,DRAIN_SECONDS", False),
+        ("Secrets", "DB_PORT,PORT_2", True),
         ("ExistingCluster", "shop_1-a", True),
         ("ExistingCluster", "arn:aws:ecs:eu-west-1:123456789012:cluster/shop", False),
         ("ExistingRepositories", "team/shop", True),
@@ -147,7 +255,20 @@ def test_rule_says_which_parameters_it_is_about(template: Json) -> None:
 )
 def test_answer_is_checked_before_anything_is_made(name: str, value: str, *, allowed: bool) -> None:
     # CloudFormation anchors a pattern at both ends (user guide, "Parameters", AllowedPattern).
-    assert bool(re.fullmatch(PARAMETERS[name]["AllowedPattern"], value)) is allowed
+    parameter = PARAMETERS[name]
+    fits = len(value) <= parameter.get("MaxLength", 4096)
+    assert bool(fits and re.fullmatch(parameter["AllowedPattern"], value)) is allowed
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_an_octet_of_the_allowed_addresses_goes_from_0_to_255(place: int) -> None:
+    allowed = re.compile(PARAMETERS["AllowedCidr"]["AllowedPattern"])
+    octets = [
+        octet
+        for octet in range(1100)
+        if allowed.fullmatch(".".join(["1"] * place + [str(octet)] + ["1"] * (3 - place)) + "/32")
+    ]
+    assert octets == list(range(256))
 
 
 @pytest.mark.parametrize(
@@ -155,7 +276,7 @@ def test_answer_is_checked_before_anything_is_made(name: str, value: str, *, all
     [
         pytest.param(r"\b(af|ap|ca|eu|il|me|mx|sa|us)(-gov)?-[a-z]+-\d", id="region-or-zone"),
         pytest.param(r"\b\d{12}\b", id="account"),
-        pytest.param(r"\barn:aws[a-z-]*:", id="partition"),
+        pytest.param(r"\barn:aws[a-z-]*:(?!s3:::BUCKET)", id="partition"),
         pytest.param(r"\.amazonaws\.com/", id="registry-or-endpoint"),
         pytest.param(r"\b(ami|eni|subnet|sg|vpc|igw|rtb)-[0-9a-f]{8,}\b", id="resource-id"),
     ],
@@ -244,10 +365,20 @@ def test_with_a_host_name_the_last_step_is_its_url(stack: Stack) -> None:
 
 
 def test_without_a_host_name_the_last_step_finds_the_address(nameless_stack: Stack) -> None:
-    text = nameless_stack.outputs["Step4FindAddress"]["Value"]["Fn::Sub"]
-    assert "describe-network-interfaces" in text
-    assert "http://ADDRESS:${ContainerPort}/" in text
+    values = {**nameless_stack.parameters, "AWS::Region": "eu-west-1", "TaskSecurityGroup.GroupId": "sg-1"}
+    words = shlex.split(fill(nameless_stack.outputs["Step4FindAddress"]["Value"], values))
+    assert words[:3] == ["aws", "ec2", "describe-network-interfaces"]
+    interfaces = [{"Association": {"PublicIp": "203.0.113.7"}}, {"Status": "pending"}]
+    query = words[words.index("--query") + 1]
+    assert jmespath.search(query, {"NetworkInterfaces": interfaces}) == ["http://203.0.113.7:8080/"]
     assert "Step4Url" not in nameless_stack.outputs
+
+
+def test_no_output_has_a_comment_behind_its_command(any_stack: Stack) -> None:
+    """An interactive zsh, macOS's shell, takes it for arguments."""
+    for name, output in any_stack.outputs.items():
+        for text in (each for each in nodes(output["Value"]) if isinstance(each, str)):
+            assert [word for word in shlex.split(text) if word.startswith("#")] == [], name
 
 
 @pytest.mark.parametrize(("architecture", "platform"), [("X86_64", "linux/amd64"), ("ARM64", "linux/arm64")])

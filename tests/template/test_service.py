@@ -217,10 +217,7 @@ def test_settings_are_what_the_functions_understand(template: Json, shape: str) 
         "Notifications": f"arn:{PARTITION}:sns:{REGION}:{ACCOUNT}:shop",
     }
     for name, function in stack.of_type("AWS::Lambda::Function").items():
-        variables = dict(function["Environment"]["Variables"])
-        if "Fn::Select" in variables["REGISTRY"]:  # the host of the repository's URI
-            [_, split] = variables["REGISTRY"]["Fn::Select"]
-            variables["REGISTRY"] = fill(split["Fn::Split"][1], names).partition("/")[0]
+        variables = function["Environment"]["Variables"]
         settings = Settings.from_env({key: str(value) for key, value in fill(variables, names).items()})
         assert settings.cluster_arn == f"arn:{PARTITION}:ecs:{REGION}:{ACCOUNT}:cluster/shop"
         assert settings.registry == f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
@@ -271,10 +268,15 @@ def test_clients_are_drained_before_the_old_task_is_killed(stack: Stack, contain
     and as much as resolvers are late."""
     defaults = stack.parameters
     for each in (container, companion(stack)):
-        assert each["StopTimeout"] == {"Ref": "StopTimeoutSeconds"}
         assert {"Name": "DRAIN_SECONDS", "Value": {"Ref": "DrainSeconds"}} in each["Environment"]
+    assert container["StopTimeout"] == {"Ref": "StopTimeoutSeconds"}
     needed = defaults["SettleSeconds"] + 5 + 60 + defaults["TtlSeconds"] + 5
     assert needed <= defaults["DrainSeconds"] < defaults["StopTimeoutSeconds"]
+
+
+def test_no_answer_lets_ecs_kill_the_companion_while_it_drains(template: Json, stack: Stack) -> None:
+    """With a StopTimeoutSeconds below DrainSeconds, too."""
+    assert template["Parameters"]["DrainSeconds"]["MaxValue"] < companion(stack)["StopTimeout"] <= 120
 
 
 def test_ecs_counts_a_task_when_its_companion_is_ready(stack: Stack, container: Json) -> None:
