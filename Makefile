@@ -38,8 +38,9 @@ SECONDS ?= 60
 simulate: .venv/installed ## random scenarios in virtual time, on all cores, for SECONDS=60 or until a check fails
 	PYTHONPATH=layers/pushlive:functions:. .venv/bin/python -m tests.simulation simulate $(SECONDS)
 
-mutants: .venv/installed ## deliberate defects, and which check of the simulation catches each
+mutants: .venv/installed ## deliberate defects, and which check catches each; small changes of the code, and whether a test notices each
 	PYTHONPATH=layers/pushlive:functions:. .venv/bin/python -m tests.simulation mutants
+	.venv/bin/python -m tests.mutation
 
 check: .venv/installed ## lint, format and types
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
