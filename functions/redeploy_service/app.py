@@ -28,6 +28,7 @@ from pushlive.metrics import Metric, emit
 from pushlive.redeploy_plan import (
     ON_PUSH,
     PAUSED,
+    ROLLING,
     Action,
     Decision,
     Image,
@@ -267,6 +268,7 @@ class Redeployment:
 
     def _tell(self, service: Service, found: ecs.Service) -> None:
         asks = service.redeploy in (ON_PUSH, PAUSED) and service.deployment_controller == "ECS"
+        asks = asks and service.strategy == ROLLING
         if not asks or service.status != "ACTIVE" or self.settings.dry_run:
             return
         if opt_out(service):  # paused: a deployment that somebody started by hand is told all the same

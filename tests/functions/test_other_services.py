@@ -321,8 +321,10 @@ def test_another_deployment_strategy_is_declined_by_name_and_its_record_follows_
     configured = {"strategy": strategy}
     changing("DescribeServices", region, lambda service: service.update(deploymentConfiguration=configured))
     region.redeploy(region.push("2"))
+    region.redeploy(region.deployment_event())
     assert updated(region) == []
     assert strategy in log.reasons(ecs_service="app")
+    assert region.messages() == [], "its stages are not ours to tell"
     region.update_record()
     assert region.addresses() == region.public_ips()
 

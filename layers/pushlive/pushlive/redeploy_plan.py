@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 ON_PUSH = "on-push"
 PAUSED = "paused"
+ROLLING = "ROLLING"
 
 # The states of ListServiceDeployments (API reference, ServiceDeployment, status).
 ROLLING_BACK = frozenset({"ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"})
@@ -139,7 +140,7 @@ class Service(NamedTuple):
     """The running tasks of all deployments."""
     held: bool = False
     """We have just set its desired count to 0, because there was no image."""
-    strategy: str = "ROLLING"
+    strategy: str = ROLLING
     deployed_at: datetime | None = None
     """When its newest deployment was created, also one that ECS lists no more."""
     is_history_whole: bool = True
@@ -167,7 +168,7 @@ def opt_out(service: Service) -> str | None:
         return "not opted in: it has no tag pushlive:redeploy = on-push"
     if service.deployment_controller != "ECS":
         return f"its deployments belong to the controller {service.deployment_controller}, not to ECS"
-    if service.strategy != "ROLLING":
+    if service.strategy != ROLLING:
         return f"its deployment strategy is {service.strategy}: pushlive deploys ROLLING services only"
     return None
 
