@@ -24,7 +24,8 @@ Json = dict[str, Any]
 REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 APP = f"{REGISTRY}/app:latest"
 PUSHED_AT = datetime(2026, 11, 20, 10, 0, 0, tzinfo=UTC)
-INDEX, MANIFEST = ecr.INDEX_MEDIA_TYPES[0], "application/vnd.oci.image.manifest.v1+json"
+INDEX, MANIFEST = "application/vnd.oci.image.index.v1+json", "application/vnd.oci.image.manifest.v1+json"
+INDEXES = [INDEX, "application/vnd.docker.distribution.manifest.list.v2+json"]
 CHART = "application/vnd.cncf.helm.config.v1+json"
 
 
@@ -85,7 +86,7 @@ def test_image(
     assert ecr.image(clients["ecr"], APP, "app", "latest") == found
 
 
-@pytest.mark.parametrize("media_type", ecr.INDEX_MEDIA_TYPES)
+@pytest.mark.parametrize("media_type", INDEXES)
 @pytest.mark.parametrize("kind", [{}, {"artifactMediaType": "application/vnd.example"}], ids=["", "typed"])
 def test_an_index_has_its_members(
     stubbed: Callable[[str], Stubber], clients: Mapping[str, Any], media_type: str, kind: Json
@@ -99,7 +100,7 @@ def test_an_index_has_its_members(
         {
             "repositoryName": "app",
             "imageIds": [{"imageDigest": "sha256:1"}],
-            "acceptedMediaTypes": list(ecr.INDEX_MEDIA_TYPES),
+            "acceptedMediaTypes": INDEXES,
         },
     )
     found = ecr.image(clients["ecr"], APP, "app", "latest")
@@ -151,7 +152,7 @@ def test_images_of_several_repositories_by_their_references(
     asked = {
         "repositoryName": "app",
         "imageIds": [{"imageDigest": "sha256:3"}],
-        "acceptedMediaTypes": list(ecr.INDEX_MEDIA_TYPES),
+        "acceptedMediaTypes": INDEXES,
     }
     stubbed("ecr").add_response("batch_get_image", {"images": [members]}, asked)
     stubbed("ecr").add_client_error("describe_images", "AccessDeniedException")
@@ -197,9 +198,12 @@ def test_public_addresses(stubbed: Callable[[str], Stubber], clients: Mapping[st
 def test_public_addresses_are_asked_two_hundred_at_once(
     stubbed: Callable[[str], Stubber], clients: Mapping[str, Any], interfaces: int, calls: int
 ) -> None:
-    for _ in range(calls):
-        stubbed("ec2").add_response("describe_network_interfaces", {})
-    assert ec2.public_ips(clients["ec2"], [f"eni-{number:03}" for number in range(interfaces)]) == {}
+    wanted = [f"eni-{number:03}" for number in range(interfaces)]
+    for call in range(calls):
+        some = wanted[200 * call : 200 * call + 200]
+        asked = {"Filters": [{"Name": "network-interface-id", "Values": some}]}
+        stubbed("ec2").add_response("describe_network_interfaces", {}, asked)
+    assert ec2.public_ips(clients["ec2"], wanted) == {}
 
 
 # Route 53

@@ -77,6 +77,29 @@ def test_account_and_region_are_the_clusters(arn: str, account: str, region: str
     assert (settings.account, settings.region) == (account, region)
 
 
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("CLUSTER_ARN", "the cluster's whole ARN, such as arn:aws:ecs:eu-west-1:123456789012:cluster/hello"),
+        ("REGISTRY", "the registry's host, such as 123456789012.dkr.ecr.eu-west-1.amazonaws.com"),
+        ("REPOSITORIES", "a repository's name, or shop-*"),
+        ("HOSTED_ZONE_ID", "a zone's id, such as Z0123456789"),
+        ("HOST_NAMES", "a host name, or *.example.com"),
+        ("TTL_SECONDS", "a whole number of seconds, such as 10"),
+        ("SETTLE_SECONDS", "a whole number of seconds, such as 0"),
+        ("PROBE", "true or false"),
+        ("DRY_RUN", "true or false"),
+        ("CLAIMS_LOG_GROUP", "the name of a log group"),
+        ("TOPIC_ARN", "the whole ARN of an SNS topic"),
+        ("LATE_MINUTES", "a whole number of minutes, such as 15"),
+    ],
+)
+def test_a_wrong_value_is_an_error_that_says_what_to_give(name: str, wanted: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        Settings.from_env(ALL | {name: "?!"})
+    assert str(raised.value) == f"{name} is '?!': give {wanted}"
+
+
 def test_settings_do_not_change() -> None:
     with pytest.raises(AttributeError):
         Settings.from_env(ALL).dry_run = False  # type: ignore[misc]

@@ -78,14 +78,14 @@ class Service(NamedTuple):
     running_count: int
     completed_at: datetime | None
     """When its deployment was completed; None while one is under way or was not completed."""
-    created_at: datetime | None = None
-    deployed_at: datetime | None = None
+    created_at: datetime | None
+    deployed_at: datetime | None
     """When its newest deployment was created, also one that ListServiceDeployments no longer lists."""
-    strategy: str = "ROLLING"
+    strategy: str
     """How it is deployed: ROLLING, BLUE_GREEN, LINEAR, CANARY."""
-    is_daemon: bool = False
+    is_daemon: bool
     """It runs a task on each instance, and takes no desired count (API reference, schedulingStrategy)."""
-    lacks: str = ""
+    lacks: str
     """The key that ECS did not give, without which nothing can be decided."""
 
     def check(self) -> None:
