@@ -11,6 +11,13 @@ from pushlive.metrics import Metric, emit
 CLUSTER = "arn:aws:ecs:eu-west-1:123456789012:cluster/lab"
 
 
+def test_names_are_those_of_the_templates_alarms_and_dashboard() -> None:
+    assert [metric.value for metric in Metric] == [
+        "DeploymentsStarted", "DeploymentsLive", "DeploymentsFailed", "DeploymentsLate", "SecondsToLive",
+        "RecordsWritten", "RecordsDeleted", "RecordsRefused", "ServicesSilent",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("metric", list(Metric), ids=lambda metric: metric.value)
 def test_unit_value_and_dimension(metric: Metric, capsys: pytest.CaptureFixture[str]) -> None:
     value = {} if metric is not Metric.SECONDS_TO_LIVE else {"value": 12.5}

@@ -261,3 +261,7 @@ def test_the_subject_of_a_refusal_says_first_what_happened() -> None:
     assert subject.startswith("pushlive: no record: aaa")
     assert len(subject) == LONGEST_SUBJECT
     assert refused("a\u00e4", "b", "c").subject.isascii()
+
+
+def test_outcomes_are_the_words_of_the_log() -> None:
+    assert [outcome.value for outcome in Outcome] == ["live", "failed"]

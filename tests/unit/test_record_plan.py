@@ -436,3 +436,7 @@ def test_a_service_is_silent_if_tasks_are_wanted_and_none_answers(live: Service,
 )
 def test_the_reason_says_that_a_task_was_not_asked(tasks: list[Task], reason: str) -> None:
     assert plan_record(service(*tasks), NONE, TTL).reason == reason
+
+
+def test_actions_are_the_words_of_the_log() -> None:
+    assert [action.value for action in Action] == ["keep", "write", "delete", "refuse"]

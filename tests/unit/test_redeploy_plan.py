@@ -875,3 +875,7 @@ def test_a_live_service_is_left_whatever_its_deployments_say(live: Service) -> N
     """So a survey of a large cluster need not read them."""
     if live.desired_count and live.deployments and is_live(live.images, live.running_digests):
         assert plan_deployment(live, None, NOW).action is Action.LEAVE
+
+
+def test_actions_are_the_words_of_the_log() -> None:
+    assert [action.value for action in Action] == ["leave", "hold", "start", "deploy"]
