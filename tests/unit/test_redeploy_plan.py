@@ -128,6 +128,7 @@ ROWS = [
         "controller-code-deploy-is-left",
         service(deployment_controller="CODE_DEPLOY"), PUSH, LEAVE, "controller CODE_DEPLOY",
     ),
+    row("strategy-rolling-is-deployed", service(strategy="ROLLING"), PUSH, DEPLOY, "now names"),
     *[
         row(
             f"strategy-{strategy}-is-declined-by-name",
@@ -875,6 +876,22 @@ def test_a_live_service_is_left_whatever_its_deployments_say(live: Service) -> N
     """So a survey of a large cluster need not read them."""
     if live.desired_count and live.deployments and is_live(live.images, live.running_digests):
         assert plan_deployment(live, None, NOW).action is Action.LEAVE
+
+
+@pytest.mark.parametrize(
+    "live",
+    [
+        new_service(running_count=1),
+        new_service(running_digests=({APP: OLD},)),
+        new_service(is_history_whole=False),
+        new_service(deployments=(UNTOLD,)),
+        service(running_digests=()),
+    ],
+    ids=["a-task-runs", "a-task-of-its-newest-deployment", "history-is-missing", "untold", "resolved"],
+)
+def test_what_may_have_run_is_never_said_not_to_have_run(live: Service) -> None:
+    assert live.never_ran is False
+    assert new_service().never_ran is True
 
 
 def test_actions_are_the_words_of_the_log() -> None:
