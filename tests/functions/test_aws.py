@@ -14,6 +14,7 @@ import botocore.session
 import pytest
 import trustme
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.exceptions import SSLError
 from botocore.httpsession import get_cert_path
@@ -158,7 +159,7 @@ def test_times_are_in_utc_in_whatever_zone_the_machine_is(
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     client, (listed, at) = aws.client(service), path
     body = json.dumps({listed: [{at: 1795169403.25}]}).encode()
-    answer = AWSResponse("https://aws", 200, {}, MockRawResponse(body))
+    answer = AWSResponse("https://aws", 200, HTTPHeaders(), MockRawResponse(body))
     client.meta.events.register("before-send", lambda **_: answer)
     [found] = getattr(client, method)(**arguments)[listed]
     assert found[at].isoformat() == "2026-11-20T10:10:03.250000+00:00"
