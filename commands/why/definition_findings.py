@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from commands.why.finding import Finding, note, problem
+from commands.why.progress_findings import deployable
 from pushlive.redeploy_plan import opt_out
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def status_findings(state: ServiceState) -> Iterator[Finding]:
         name = arn.rpartition("/")[2]
         yield problem(
             "definition-inactive",
-            f"its task definition {name} is {status}: ECS refuses to deploy it, so no push can be live",
+            f"its task definition {name} is {status}: ECS refuses to deploy it, so no push goes live",
             "register it once more (sam deploy, Terraform, aws ecs register-task-definition), and then:",
             state.update_service("--task-definition", name.partition(":")[0]),
         )
@@ -143,7 +144,7 @@ def circuit_breaker_findings(state: ServiceState) -> Iterator[Finding]:
             "no-circuit-breaker",
             f"its deployment circuit breaker does not roll back: an image that does not run {happens}",
             "let it roll back:",
-            state.deploy_by(deploymentCircuitBreaker="{enable=true,rollback=true}"),
+            deployable(state),
         )
 
 

@@ -32,7 +32,7 @@ def stack_findings(account: Account, stack: Stack) -> Iterator[Finding]:
 
 def status_findings(stack: str, status: str, why: str = "") -> Iterator[Finding]:
     """Yield that the stack is not whole, `why` if that is known. Pure."""
-    because = f"; first of all {why}" if why else ""
+    because = f"; its first failure: {why}" if why else ""
     failed = f"the stack {stack} is {status}{because}"
     delete = f"sam delete --stack-name {stack}"
     if status == "REVIEW_IN_PROGRESS":
@@ -40,19 +40,21 @@ def status_findings(stack: str, status: str, why: str = "") -> Iterator[Finding]
         yield problem("stack-status", what, "deploy it (`sam deploy`), or delete it:", delete)
     elif status in NEVER_MADE:
         what = f"the creation of the stack {stack} failed ({status}){because}"
-        yield problem("stack-status", what, "cure that, delete the stack, then deploy it again:", delete)
+        yield problem(
+            "stack-status", what, "cure what failed, delete the stack, then deploy it again:", delete
+        )
     elif status == "UPDATE_ROLLBACK_COMPLETE":
         what = f"the last update of the stack {stack} failed, and was rolled back: it is as before{because}"
-        yield note("stack-status", what, "cure that, and deploy it again")
+        yield note("stack-status", what, "cure what failed, and deploy it again")
     elif status == "UPDATE_ROLLBACK_FAILED":
         command = f"aws cloudformation continue-update-rollback --stack-name {stack}"
-        yield problem("stack-status", failed, "cure that, then let the rollback go on:", command)
+        yield problem("stack-status", failed, "cure what failed, then let the rollback go on:", command)
     elif status == "DELETE_FAILED":
-        yield problem("stack-status", failed, "cure that, then delete it again:", delete)
+        yield problem("stack-status", failed, "cure what failed, then delete it again:", delete)
     elif status.endswith("_IN_PROGRESS"):
         yield note("stack-status", f"the stack {stack} is {status}: CloudFormation is at work on it")
     elif status.endswith("_FAILED"):
-        yield problem("stack-status", failed, "cure that, and deploy it again")
+        yield problem("stack-status", failed, "cure what failed, and deploy it again")
 
 
 def _first_failure(account: Account, stack: str) -> str:

@@ -97,29 +97,51 @@ def _blocked(state: ServiceState) -> str:
     return ""
 
 
-def _is_deadlocked(state: ServiceState) -> bool:
-    """Return whether no deployment can start a task, nor stop one.
+def _percentages(state: ServiceState) -> tuple[int, int]:
+    """Return minimumHealthyPercent and maximumPercent, ECS's defaults where they are not told."""
+    found = state.described.get("deploymentConfiguration", {})
+    return found.get("minimumHealthyPercent", 100), found.get("maximumPercent", 200)
+
+
+def _bounds(state: ServiceState) -> tuple[int, int]:
+    """Return how many tasks must, and how many may run during a deployment.
 
     The least number of tasks is rounded up, the most rounded down (API reference, DeploymentConfiguration).
     """
+    least, most = _percentages(state)
+    return -(-state.desired_count * least // 100), state.desired_count * most // 100
+
+
+def _is_deadlocked(state: ServiceState) -> bool:
+    """Return whether no deployment can start a task, nor stop one."""
     if state.is_daemon or opt_out(state.live) or not state.described or not state.desired_count:
         return False
-    return state.least_tasks >= state.desired_count >= state.most_tasks
+    least, most = _bounds(state)
+    return least >= state.desired_count >= most
+
+
+def deployable(state: ServiceState) -> str:
+    """Return the command that makes deployments start and stop tasks, and roll back one that fails.
+
+    It repeats what is right: whether ECS keeps settings that UpdateService is not given is not documented.
+    """
+    stuck = _is_deadlocked(state) or DEADLOCK in _blocked(state)
+    least, most = (100, 200) if stuck else _percentages(state)
+    breaker = "deploymentCircuitBreaker={enable=true,rollback=true}"
+    settings = f"'maximumPercent={most},minimumHealthyPercent={least},{breaker}'"
+    return state.update_service("--deployment-configuration", settings)
 
 
 def _deadlock(state: ServiceState, said: str) -> Finding:
     what = f"the deployment of {_since(state)} does not go on; ECS says: {said}"
     if _is_deadlocked(state):
+        least, most = _bounds(state)
         what = (
-            f"no deployment can end: of {state.desired_count} wanted tasks no fewer than {state.least_tasks} "
-            f"and no more than {state.most_tasks} may run meanwhile, so ECS can neither stop nor start one"
+            f"no deployment can end: of {state.desired_count} wanted tasks no fewer than {least} and no more "
+            f"than {most} may run meanwhile, so ECS can neither stop nor start one"
         )
-    return problem(
-        "deadlock",
-        what,
-        "let ECS start a new task before it stops an old one:",
-        state.deploy_by(maximumPercent="200", minimumHealthyPercent="100"),
-    )
+    cure = "let ECS start a new task before it stops an old one:"
+    return problem("deadlock", what, cure, deployable(state))
 
 
 def _overdue(state: ServiceState, newest: ServiceDeployment) -> Finding:
@@ -151,7 +173,7 @@ def why_tasks_stop(state: ServiceState) -> tuple[str, str]:
     ]
     if not groups:
         return told, ""
-    return "; ".join(filter(None, [told, "what it said:"])), f"aws logs tail {groups[0]} --since 1h"
+    return "; ".join(filter(None, [told, "read its log:"])), f"aws logs tail {groups[0]} --since 1h"
 
 
 def cure_of(said: str) -> str:

@@ -161,36 +161,6 @@ class ServiceState:
         """Return whether it has a task on each instance, and so no count."""
         return bool(self.described.get("schedulingStrategy") == "DAEMON")
 
-    @property
-    def least_tasks(self) -> int:
-        """Return how many tasks must run during a deployment."""
-        return -(-self.desired_count * int(self._deployed_by["minimumHealthyPercent"]) // 100)
-
-    @property
-    def most_tasks(self) -> int:
-        """Return how many tasks may run during a deployment."""
-        return self.desired_count * int(self._deployed_by["maximumPercent"]) // 100
-
-    @property
-    def _deployed_by(self) -> dict[str, str]:
-        """Return its deployment settings as the AWS CLI writes them, with ECS's defaults."""
-        found = self.described.get("deploymentConfiguration", {})
-        breaker = found.get("deploymentCircuitBreaker", {})
-        enable, rollback = (str(bool(breaker.get(key))).lower() for key in ("enable", "rollback"))
-        return {
-            "maximumPercent": str(found.get("maximumPercent", 200)),
-            "minimumHealthyPercent": str(found.get("minimumHealthyPercent", 100)),
-            "deploymentCircuitBreaker": f"{{enable={enable},rollback={rollback}}}",
-        }
-
-    def deploy_by(self, **settings: str) -> str:
-        """Return the command that changes these of its deployment settings, and repeats the others.
-
-        Whether ECS keeps those that the command leaves out is not documented.
-        """
-        pairs = ",".join(f"{name}={value}" for name, value in (self._deployed_by | settings).items())
-        return self.update_service("--deployment-configuration", f"'{pairs}'")
-
     def update_service(self, *settings: str) -> str:
         """Return the command that changes these settings of it."""
         words = ("aws ecs update-service --cluster", self.cluster, "--service", self.service_name, *settings)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from commands.why.finding import Level, short
+from commands.why.report import look
 from commands.why.zone_findings import name_servers
 from lab import sam
 from lab.lab import Lab
@@ -84,6 +85,19 @@ def test_before_the_first_push_nothing_is_wrong(stack: WhyStack) -> None:
     assert found.level is Level.NOTE
     assert found.command == stack.outputs["Step3Push"]
     assert stack.why().count(Level.PROBLEM) == 0
+
+
+def test_another_tag_that_is_pushed_first_is_named_with_the_command_that_makes_it_the_service_s(
+    stack: WhyStack,
+) -> None:
+    push_image(*stack.repository, "v1", hello_app_image("v1"))
+    found = stack.finding("other-tag")
+    assert found.level is Level.PROBLEM
+    assert "is v1 (" in found.what
+    assert found.what.endswith("but the service runs the tag latest, which names no image")
+    printed = command(stack, sam.STACK_NAME).stdout.splitlines()
+    image = "/".join(stack.repository)
+    assert f"docker tag {image}:v1 {image}:latest && docker push {image}:latest" in printed
 
 
 def test_a_stack_that_is_well(live: WhyStack) -> None:
@@ -266,6 +280,16 @@ def test_a_name_server_that_refuses_is_no_wrong_delegation(live: WhyStack) -> No
             "run it on Fargate",
             id="record-for-a-service-on-instances",
         ),
+        pytest.param(
+            "deadlock",
+            {
+                "settings": {"deploymentConfiguration": {"maximumPercent": 100}},
+                "desired_count": 1,
+                "tags": {"redeploy": "paused"},
+            },
+            "maximumPercent=200,minimumHealthyPercent=100",
+            id="percentages-that-let-no-task-be-replaced",
+        ),
         pytest.param("name-shared", {"tags": {"hostname": HOST_NAME}}, "of its own", id="name-shared"),
         pytest.param(
             "port-closed-to-probe", {"network": {"securityGroups": []}}, "ProbePort=false", id="default-group"
@@ -278,6 +302,32 @@ def test_mistake_of_another_service_is_named(
     with live.own_service(**service):
         assert cure in does(live.finding(kind))
     assert live.is_cured(kind)
+
+
+def test_a_service_of_another_controller_does_not_hide_the_others(live: WhyStack) -> None:
+    live.ecs.create_service(
+        cluster=live.cluster,
+        serviceName="external",
+        desiredCount=0,
+        deploymentController={"type": "EXTERNAL"},
+        tags=[{"key": "pushlive:redeploy", "value": "on-push"}],
+    )
+    try:
+        assert "belong to the controller EXTERNAL" in live.finding("not-deployable").what
+        shown = command(live, sam.STACK_NAME)
+        assert "service external ─" in shown.stdout
+        assert f"http://{HOST_NAME}:8080/" in shown.stdout
+    finally:
+        live.ecs.delete_service(cluster=live.cluster, service="external", force=True)
+    assert live.is_cured("not-deployable")
+
+
+def test_a_task_definition_that_is_inactive(live: WhyStack) -> None:
+    with live.own_service():
+        [own_one] = live.ecs.describe_services(cluster=live.cluster, services=["own"])["services"]
+        live.ecs.deregister_task_definition(taskDefinition=own_one["taskDefinition"])
+        assert live.finding("definition-inactive").command.endswith("--service own --task-definition own")
+    assert live.is_cured("definition-inactive")
 
 
 def test_images_that_cannot_be_pushed_to_are_named(live: WhyStack) -> None:
@@ -454,6 +504,23 @@ def test_a_function_that_fails(live: WhyStack) -> None:
             until(lambda: "NoSuchHostedZone" in after_a_run(), "the failure")
             assert after_a_run().startswith("UpdateRecord failed on it at its last run: ")
         until(lambda: after_a_run() == "it did not", "the end of the failure")
+
+
+def test_a_stack_whose_creation_failed(live: WhyStack) -> None:
+    """Before test_it_only_reads, which knows all that is called."""
+    there = {"Type": "AWS::ECR::Repository", "Properties": {"RepositoryName": live.repository[1]}}
+    stacks = live.lab.client("cloudformation")
+    stacks.create_stack(StackName="broken", TemplateBody=json.dumps({"Resources": {"Repository": there}}))
+    until(
+        lambda: stacks.describe_stacks(StackName="broken")["Stacks"][0]["StackStatus"] == "ROLLBACK_COMPLETE",
+        "the end of the stack",
+    )
+    found = look(live.account, "broken", live.dns_server).all_findings
+    shown = command(live, "broken")
+    stacks.delete_stack(StackName="broken")
+    assert [each.kind for each in found] == ["stack-status"]
+    assert "failed (ROLLBACK_COMPLETE); its first failure: Repository: " in found[0].what
+    assert (shown.returncode, "sam delete --stack-name broken" in shown.stdout.splitlines()) == (1, True)
 
 
 def test_it_only_reads(live: WhyStack) -> None:

@@ -362,9 +362,9 @@ def test_a_stack_that_was_never_made_is_told_with_its_first_failure(
     [found] = report.all_findings
     assert found == problem(
         "stack-status",
-        "the creation of the stack hello failed (ROLLBACK_COMPLETE); first of all Repository: hello already "
-        "exists in stack other",
-        "cure that, delete the stack, then deploy it again:",
+        "the creation of the stack hello failed (ROLLBACK_COMPLETE); its first failure: Repository: hello "
+        "already exists in stack other",
+        "cure what failed, delete the stack, then deploy it again:",
         "sam delete --stack-name hello",
     )
     assert shown(report).startswith("1 thing is wrong · stack hello")
@@ -378,7 +378,9 @@ def test_an_update_that_was_rolled_back_is_noted_with_its_own_failure(
     report = aws.look()
     [found] = [each for each in report.findings if each.kind == "stack-status"]
     assert (found.level, len(report.services)) == (Level.NOTE, 2)
-    assert found.what.endswith("failed, and was rolled back: it is as before; first of all Service: no role")
+    assert found.what.endswith(
+        "failed, and was rolled back: it is as before; its first failure: Service: no role"
+    )
 
 
 def test_a_whole_stack_of_something_else_is_none_of_pushlive(

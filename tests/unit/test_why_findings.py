@@ -539,6 +539,13 @@ def test_percentages_that_let_no_task_be_replaced(
         )
 
 
+def test_one_command_cures_percentages_and_circuit_breaker() -> None:
+    settings = {"maximumPercent": 100, "deploymentCircuitBreaker": {}}
+    found = told(state(described={**described(), "deploymentConfiguration": settings}))
+    assert [each.kind for each in found] == ["deadlock", "no-circuit-breaker"]
+    assert len({each.command for each in found}) == 1
+
+
 def test_a_daemon_has_no_count() -> None:
     daemon = {**on_instances(), "schedulingStrategy": "DAEMON"}
     daemon["deploymentConfiguration"] = described(maximumPercent=100)["deploymentConfiguration"]
@@ -553,7 +560,7 @@ def test_a_program_that_ends_is_told_with_the_command_for_its_log() -> None:
         stopped_reason="Essential container in task exited; app: exit code 1",
     )
     [one] = told(ended)
-    assert one.cure.endswith("app: exit code 1; what it said:")
+    assert one.cure.endswith("app: exit code 1; read its log:")
     assert one.command == "aws logs tail /hello/tasks --since 1h"
 
 

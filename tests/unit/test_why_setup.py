@@ -287,7 +287,7 @@ def tags(setting: str, *excluded: str) -> Iterable[Finding]:
         pytest.param(
             status_findings("hello", "UPDATE_ROLLBACK_COMPLETE"),
             "stack-status",
-            "cure that, and deploy it again",
+            "cure what failed, and deploy it again",
             id="stack-whose-update-failed",
         ),
         pytest.param(status_findings("hello", "UPDATE_IN_PROGRESS"), "stack-status", "", id="stack-changes"),
