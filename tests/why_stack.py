@@ -66,13 +66,13 @@ class WhyStack(DeployedStack):
 
     def finding(self, kind: str) -> Finding:
         """The finding, once it is there."""
-        return self._until(lambda: self.found(kind), f"the finding {kind}")
+        return self.shows(lambda: self.found(kind), f"the finding {kind}")
 
     def is_cured(self, kind: str) -> bool:
-        return self._until(lambda: self.found(kind) is None, f"the end of {kind}")
+        return self.shows(lambda: self.found(kind) is None, f"the end of {kind}")
 
-    def _until(self, look: Callable[[], T | None], what: str) -> T:
-        """The first answer that is not None; an error shows the page of that moment."""
+    def shows(self, look: Callable[[], T | None], what: str) -> T:
+        """The first answer that is true; an error shows the page of that moment."""
         try:
             return until(look, what)
         except TimeoutError as error:

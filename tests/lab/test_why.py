@@ -61,7 +61,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WhyStack]:
 def live(stack: WhyStack) -> WhyStack:
     """The stack after its first push."""
     stack.push("1")
-    until(lambda: stack.is_steady(1) and stack.says("1"), "the first version's page")
+    stack.shows(lambda: stack.is_steady(1) and stack.says("1"), "the first version's page")
     return stack
 
 
