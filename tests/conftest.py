@@ -1,10 +1,14 @@
-"""Fixtures of several folders: the SAM CLI, and what it builds, once for all."""
+"""Fixtures of several folders: the SAM CLI, and what it builds, once for all.
+
+All tests, and the processes that they start, run in a time zone that is not UTC, and in the C locale.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +21,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 RUN_SECONDS = 240
+
+os.environ |= {"TZ": "Asia/Tokyo", "LC_ALL": "C"}
+time.tzset()
 
 
 @pytest.fixture(scope="session")

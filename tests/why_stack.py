@@ -8,7 +8,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import boto3
+import botocore.session
 from rich.console import Console
 
 from commands.why.page import page
@@ -38,16 +38,17 @@ class WhyStack(DeployedStack):
             self.parameters["Architecture"] = "ARM64"
         self.called: set[str] = set()
         """Each operation of AWS that was called to find out why, as IAM names it: `ecs:ListTasks`."""
-        session = boto3.Session(
-            aws_access_key_id=ministack.CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=ministack.CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-            region_name=ministack.REGION,
+        session = botocore.session.get_session()
+        session.set_credentials(
+            ministack.CREDENTIALS["AWS_ACCESS_KEY_ID"], ministack.CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
         )
-        session.events.register("before-call", self._note)
+        session.set_config_variable("region", ministack.REGION)
+        session.register("before-call", self._note)
         os.environ["AWS_ENDPOINT_URL"] = lab.endpoint  # the lab's end removes it
         self.account = Account(session)
 
-    def _note(self, model: Any, **_: object) -> None:
+    def _note(self, **event: Any) -> None:
+        model = event["model"]
         self.called.add(f"{model.service_model.signing_name}:{model.name}")
 
     # ask
@@ -65,18 +66,18 @@ class WhyStack(DeployedStack):
 
     def finding(self, kind: str) -> Finding:
         """The finding, once it is there."""
-        return self._until(lambda: self.found(kind), f"the finding {kind}")
+        return self.shows(lambda: self.found(kind), f"the finding {kind}")
 
     def is_cured(self, kind: str) -> bool:
-        return self._until(lambda: self.found(kind) is None, f"the end of {kind}")
+        return self.shows(lambda: self.found(kind) is None, f"the end of {kind}")
 
-    def _until(self, look: Callable[[], T | None], what: str) -> T:
-        """The first answer that is not None; an error shows the page of that moment."""
+    def shows(self, look: Callable[[], T | None], what: str) -> T:
+        """The first answer that is true; an error shows the page of that moment."""
         try:
             return until(look, what)
         except TimeoutError as error:
             console = Console(width=100, file=io.StringIO())
-            console.print(page(self.why()))
+            console.print(page(self.why()), crop=False)
             raise TimeoutError(f"{error}\n{console.file.getvalue()}") from error  # type: ignore[attr-defined]
 
     # what the stack is made of
@@ -184,10 +185,11 @@ class WhyStack(DeployedStack):
         desired_count: int = 0,
         rollback: bool = True,
         x86: bool = False,
+        settings: dict[str, Any] | None = None,
     ) -> Iterator[str]:
         """A service that a person made in the stack's cluster: as the stack's, but for what is given.
 
-        None in `container` or `definition` takes a setting away.
+        None in `container` or `definition` takes a setting away; `settings` are CreateService's own.
         """
         made = self.definition()
         [app] = [each for each in made["containerDefinitions"] if each["name"] == "app"]
@@ -201,18 +203,18 @@ class WhyStack(DeployedStack):
             "runtimePlatform": {"cpuArchitecture": "X86_64"} if x86 else made["runtimePlatform"],
             "containerDefinitions": [_changed(app, {"essential": True, **(container or {})})],
         }
+        breaker = {"enable": rollback, "rollback": rollback}
         arn = self.ecs.register_task_definition(**_changed(task, definition or {}))
         service = self.service()["networkConfiguration"]["awsvpcConfiguration"] | (network or {})
         has_network = (definition or {}).get("networkMode", "awsvpc") == "awsvpc"
-        settings = {"networkConfiguration": {"awsvpcConfiguration": service}} if has_network else {}
+        own = {"networkConfiguration": {"awsvpcConfiguration": service}} if has_network else {}
         self.ecs.create_service(
             cluster=self.cluster,
             serviceName="own",
             taskDefinition=arn["taskDefinition"]["taskDefinitionArn"],
             desiredCount=desired_count,
-            deploymentConfiguration={"deploymentCircuitBreaker": {"enable": rollback, "rollback": rollback}},
             tags=_tags({"redeploy": "on-push"} | (tags or {})),
-            **settings,
+            **{"deploymentConfiguration": {"deploymentCircuitBreaker": breaker}, **own, **(settings or {})},
         )
         try:
             yield "own"

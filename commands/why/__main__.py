@@ -17,13 +17,13 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
+import botocore.session
 from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from commands.why import as_json
-from commands.why.finding import Level
+from commands.why.finding import Level, is_denied
 from commands.why.page import page
 from commands.why.report import look
 from commands.why.stack import Account, CannotLookError
@@ -53,7 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     deploy = _sam_deploy_parameters(SAM_CONFIG)
     try:
-        session = boto3.Session(region_name=chosen.region or _region(deploy))
+        session = botocore.session.get_session()
+        if region := chosen.region or _region(deploy):
+            session.set_config_variable("region", region)
         name = chosen.stack or deploy.get("stack_name", "pushlive")
         report = look(Account(session), name, chosen.dns_server)
     except (CannotLookError, ClientError, BotoCoreError) as error:
@@ -62,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.json:
         print(json.dumps(as_json.as_json(report), indent=2))
     else:
-        Console().print(page(report))
+        Console().print(page(report), crop=False)
     if report.count(Level.PROBLEM):
         return SOMETHING_WRONG
     return COULD_NOT_LOOK if report.count(Level.UNSEEN) else NOTHING_WRONG
@@ -91,7 +93,7 @@ def _in_a_line(error: Exception) -> str:
         return "No region is set: give --region, or set AWS_REGION"
     if isinstance(error, exceptions.ConnectionError | exceptions.HTTPClientError):
         return f"AWS is not reached: {error} (is AWS_ENDPOINT_URL right, does the lab run?)"
-    if isinstance(error, ClientError) and "AccessDenied" in error.response["Error"]["Code"]:
+    if is_denied(error):
         return f"You may not look at this: {error}"
     return " ".join(str(error).split())
 

@@ -2,7 +2,7 @@
 
 stack, region, status, at
 wrong           whether anything is
-findings        of the stack: kind, level (problem, note, unseen), what, cure
+findings        of the stack: kind, level (problem, note, unseen), what, cure, command
 services        service_name, tags, desired_count, running_count, url, and
   images        reference, digest, pushed_at
   deployment    the newest: arn, status, reason, created_at, finished_at, digests
@@ -44,7 +44,7 @@ def as_json(report: Report) -> Json:
 
 def _service(report: ServiceReport) -> Json:
     state = report.state
-    newest = state.deployments[0] if state.deployments else None
+    newest = state.newest
     return {
         "service_name": state.service_name,
         "tags": dict(state.tags),
@@ -58,7 +58,7 @@ def _service(report: ServiceReport) -> Json:
         and {
             "arn": newest.deployment_arn,
             "status": newest.status,
-            "reason": state.newest_reason,
+            "reason": newest.status_reason,
             "created_at": _time(newest.created_at),
             "finished_at": _time(newest.finished_at),
             "digests": newest.digests,
@@ -107,7 +107,10 @@ def _service(report: ServiceReport) -> Json:
 
 
 def _findings(findings: Sequence[Finding]) -> list[Json]:
-    return [{"kind": f.kind, "level": f.level.value, "what": f.what, "cure": f.cure} for f in findings]
+    return [
+        {"kind": f.kind, "level": f.level.value, "what": f.what, "cure": f.cure, "command": f.command}
+        for f in findings
+    ]
 
 
 def _time(at: datetime | None) -> str | None:

@@ -45,8 +45,8 @@ def read_decisions(account: Account, log_groups: Mapping[str, str], now: datetim
             found += [
                 decision
                 for page in pages
-                for event in page["events"]
-                if (decision := parse(function, event["timestamp"], event["message"]))
+                for event in page.get("events", [])
+                if (decision := parse(function, event.get("timestamp", 0), event.get("message", "")))
             ]
         except client.exceptions.ResourceNotFoundException:
             continue  # no log group, no words; the check of the log groups tells it

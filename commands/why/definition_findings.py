@@ -2,61 +2,84 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from commands.why.finding import Finding, problem
+from commands.why.finding import Finding, note, problem
+from commands.why.progress_findings import deployable
+from pushlive.redeploy_plan import opt_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator
 
     from commands.why.stack import Account
     from commands.why.state import ServiceState
 
-    Json = Mapping[str, Any]
+
+def log_group_findings(account: Account, state: ServiceState) -> Iterator[Finding]:
+    """Yield the containers whose words nobody can read."""
+    return log_findings(state, lambda group: has_log_group(account, group))
 
 
-def definition_findings(account: Account, state: ServiceState) -> Iterator[Finding]:
-    """Yield what is wrong with a service's settings and task definition."""
-    containers = state.definition["containerDefinitions"]
-    yield from port_findings(containers, state.host_name)
-    yield from log_findings(containers, account.region, lambda group: _has_log_group(account, group))
-    yield from role_findings(state.definition, lambda role: _has_role(account, role))
-    yield from circuit_breaker_findings(state)
+def execution_role_findings(account: Account, state: ServiceState) -> Iterator[Finding]:
+    """Yield that ECS has no role to pull the image and write the logs with."""
+    return role_findings(state, lambda role: _has_role(account, role))
 
 
-def port_findings(containers: Sequence[Json], host_name: str) -> Iterator[Finding]:
-    """Yield that no port is mapped, or that the container may listen on another one. Pure."""
-    mapped = [
-        (mapping["containerPort"], container)
-        for container in containers
-        for mapping in container.get("portMappings", [])
-    ]
-    if not mapped:
-        what = "no container of its task definition maps a containerPort"
-        unknown = "nobody knows where it listens, and a running task counts as one that answers"
-        if host_name:
-            yield problem(
-                "no-port", f"{what}: {unknown}", "add portMappings to the task definition (ContainerPort)"
-            )
-        return
-    port, container = mapped[0]
-    told = {pair["name"]: str(pair["value"]) for pair in container.get("environment", [])}.get("PORT")
-    if told not in (None, str(port)):
+def status_findings(state: ServiceState) -> Iterator[Finding]:
+    """Yield that nothing can be deployed by its task definition any more. Pure.
+
+    ECS goes on running its tasks, but starts no new ones of it (ECS guide, "Amazon ECS task definition
+    states"); UpdateService refuses it (EvalAI issue 5167).
+    """
+    status, arn = state.definition.get("status", "ACTIVE"), state.definition.get("taskDefinitionArn", "")
+    if status != "ACTIVE":
+        name = arn.rpartition("/")[2]
         yield problem(
-            "port-differs",
-            f"container {container['name']} is told PORT={told}, but its containerPort is {port}",
-            "make the two the same in the task definition",
+            "definition-inactive",
+            f"its task definition {name} is {status}: ECS refuses to deploy it, so no push goes live",
+            "register it once more (sam deploy, Terraform, aws ecs register-task-definition), and then:",
+            state.update_service("--task-definition", name.partition(":")[0]),
         )
 
 
-def log_findings(
-    containers: Sequence[Json], region: str, has_group: Callable[[str], bool]
-) -> Iterator[Finding]:
+def port_findings(state: ServiceState) -> Iterator[Finding]:
+    """Yield that no TCP port is mapped, or that the container may listen on another one. Pure."""
+    mapped = [
+        (mapping.get("protocol", "tcp"), mapping["containerPort"], container)
+        for container in state.containers
+        for mapping in container.get("portMappings", [])
+        if "containerPort" in mapping
+    ]
+    tcp = [(port, container) for protocol, port, container in mapped if protocol == "tcp"]
+    if not tcp and mapped:
+        ports = ", ".join(str(port) for _, port, _ in mapped)
+        what = f"its ports are UDP ({ports}), which cannot be asked: a task that is RUNNING is published"
+        yield note("udp-only", what)
+    elif not tcp and state.containers and state.host_name:
+        yield problem(
+            "no-port",
+            "no container of its task definition maps a containerPort: nobody knows where it listens, and a "
+            "running task counts as one that answers",
+            "add portMappings to the task definition (ContainerPort)",
+        )
+    for port, container in tcp[:1]:
+        pairs = container.get("environment", [])
+        told = {pair.get("name"): str(pair.get("value", "")) for pair in pairs}.get("PORT")
+        if told not in (None, str(port)):
+            yield problem(
+                "port-differs",
+                f"container {container.get('name')} is told PORT={told}, but its containerPort is {port}",
+                "make the two the same in the task definition",
+            )
+
+
+def log_findings(state: ServiceState, has_group: Callable[[str], bool]) -> Iterator[Finding]:
     """Yield the containers whose words nobody can read. Pure, but for `has_group`."""
-    for container in containers:
-        name, configuration = container["name"], container.get("logConfiguration")
+    region = state.settings.region
+    for container in state.containers:
+        name, configuration = container.get("name", "?"), container.get("logConfiguration")
         if not configuration:
             yield problem(
                 "no-logs",
@@ -65,23 +88,35 @@ def log_findings(
             )
             continue
         options = configuration.get("options", {})
-        if configuration["logDriver"] != "awslogs" or options.get("awslogs-create-group") == "true":
-            continue
         group, group_region = options.get("awslogs-group", ""), options.get("awslogs-region", region)
+        makes_it = options.get("awslogs-create-group") == "true"
+        if configuration.get("logDriver") != "awslogs" or makes_it or not group:
+            continue
         if group_region != region:
             what = f"container {name} logs to {group} in {group_region}, while the service is in {region}"
             yield problem("log-region", what, f"set awslogs-region to {region} in the task definition")
         elif not has_group(group):
-            yield problem(
-                "no-log-group",
-                f"the log group {group} of container {name} does not exist: new tasks do not start",
-                f"aws logs create-log-group --log-group-name {group}",
+            yield no_log_group(
+                f"the log group {group} of container {name} does not exist: new tasks do not start", group
             )
 
 
-def role_findings(definition: Json, has_role: Callable[[str], bool]) -> Iterator[Finding]:
+def no_log_group(what: str, group: str) -> Finding:
+    """Return that a log group is missing."""
+    return problem("no-log-group", what, "make it:", f"aws logs create-log-group --log-group-name {group}")
+
+
+def has_log_group(account: Account, group: str) -> bool:
+    """Return whether there is a log group of this name."""
+    found = account.client("logs").describe_log_groups(logGroupNamePrefix=group).get("logGroups", [])
+    return any(each.get("logGroupName") == group for each in found)
+
+
+def role_findings(state: ServiceState, has_role: Callable[[str], bool]) -> Iterator[Finding]:
     """Yield that ECS has no role to pull the image and write the logs with. Pure, but for `has_role`."""
-    arn = definition.get("executionRoleArn", "")
+    arn = state.definition.get("executionRoleArn", "")
+    if not state.definition or not (arn or state.is_fargate):
+        return  # on an instance, the instance's own role pulls the image and writes the logs
     if not arn:
         yield problem(
             "no-execution-role",
@@ -98,21 +133,19 @@ def role_findings(definition: Json, has_role: Callable[[str], bool]) -> Iterator
 
 def circuit_breaker_findings(state: ServiceState) -> Iterator[Finding]:
     """Yield that an image which does not run would be tried for ever. Pure."""
-    configuration = state.described.get("deploymentConfiguration", {})
-    breaker = configuration.get("deploymentCircuitBreaker", {})
-    if not (breaker.get("enable") and breaker.get("rollback")):
+    breaker = state.described.get("deploymentConfiguration", {}).get("deploymentCircuitBreaker", {})
+    if (
+        state.described
+        and not opt_out(state.live)
+        and not (breaker.get("enable") and breaker.get("rollback"))
+    ):
         happens = "stays as it is" if breaker.get("enable") else "is tried for ever"
         yield problem(
             "no-circuit-breaker",
             f"its deployment circuit breaker does not roll back: an image that does not run {happens}",
-            f"aws ecs update-service --cluster {state.cluster} --service {state.service_name} "
-            "--deployment-configuration 'deploymentCircuitBreaker={enable=true,rollback=true}'",
+            "let it roll back:",
+            deployable(state),
         )
-
-
-def _has_log_group(account: Account, group: str) -> bool:
-    found = account.client("logs").describe_log_groups(logGroupNamePrefix=group)["logGroups"]
-    return any(each["logGroupName"] == group for each in found)
 
 
 def _has_role(account: Account, role: str) -> bool:

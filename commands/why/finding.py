@@ -1,10 +1,15 @@
-"""What was found: in words, with its cure. And how times and digests are spelled in such words."""
+"""What was found: in words, with its cure. And how a digest is spelled in such words."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import Enum
+
+from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
+
+DENIED = ("AccessDenied", "UnauthorizedOperation", "AuthorizationError")
+"""In the codes of errors: JSON and XML services, EC2, SNS."""
 
 
 class Level(Enum):
@@ -26,22 +31,39 @@ class Finding:
     """A stable name of what it is, such as `image-failed`."""
     what: str
     cure: str = ""
+    """What to do, in words."""
+    command: str = ""
+    """A line for the terminal that does it."""
 
 
-def problem(kind: str, what: str, cure: str) -> Finding:
+def problem(kind: str, what: str, cure: str, command: str = "") -> Finding:
     """Return a finding that somebody must do something about."""
-    return Finding(Level.PROBLEM, kind, what, cure)
+    return Finding(Level.PROBLEM, kind, what, cure, command)
 
 
-def note(kind: str, what: str, cure: str = "") -> Finding:
+def note(kind: str, what: str, cure: str = "", command: str = "") -> Finding:
     """Return a finding that explains, and needs nobody."""
-    return Finding(Level.NOTE, kind, what, cure)
+    return Finding(Level.NOTE, kind, what, cure, command)
 
 
-def moment(at: datetime, now: datetime) -> str:
-    """Return a time as a person says it: of today without the date. UTC, as in the functions' reasons."""
-    at, now = at.astimezone(UTC), now.astimezone(UTC)
-    return f"{at:%H:%M:%S} UTC" if at.date() == now.date() else f"{at:%Y-%m-%d %H:%M:%S} UTC"
+def unseen(what: str, error: Exception) -> Finding:
+    """Return that `what` could not be looked at."""
+    said = " ".join(str(error).split())
+    if is_denied(error):
+        cure = "you need the right to read it: docs/why.md lists the actions"
+    elif isinstance(error, ClientError | BotoCoreError | HTTPError | OSError):
+        cure = "try again; the rest of this page is right"
+    else:
+        said = f"{type(error).__name__}: {said}"
+        cure = "this command does not understand AWS's answer: please report this line"
+    return Finding(Level.UNSEEN, "unseen", f"could not look at {what}: {said}", cure)
+
+
+def is_denied(error: Exception) -> bool:
+    """Return whether AWS refused, because who asks has no right to."""
+    return isinstance(error, ClientError) and any(
+        code in error.response.get("Error", {}).get("Code", "") for code in DENIED
+    )
 
 
 def short(digest: str | None) -> str:

@@ -44,45 +44,60 @@ class Ingress:
     """Security groups and prefix lists."""
 
 
-def network_findings(account: Account, state: ServiceState, *, probe: bool) -> Iterator[Finding]:
-    """Yield what keeps a service's tasks from pulling their image, or visitors from them."""
-    network = state.described.get("networkConfiguration", {}).get("awsvpcConfiguration")
-    if not network:
-        mode = state.definition.get("networkMode", "bridge")
-        yield problem(
-            "network-mode",
-            f"its task definition's network mode is {mode}: its tasks have no address of their own",
-            "register it with networkMode awsvpc",
-        )
+def address_findings(state: ServiceState) -> Iterator[Finding]:
+    """Yield that its tasks cannot have the public address that its record needs. Pure.
+
+    Only Fargate gives one to a task (ECS guide, "Fargate task networking"): on an instance a task of the
+    network mode awsvpc gets none (aws-cdk issue 13348), and any other one has the instance's address.
+    """
+    if not state.host_name or not state.described or state.is_fargate:
         return
-    subnets = read_subnets(account, network["subnets"])
-    yield from route_findings(subnets, has_host_name=bool(state.host_name))
-    yield from public_ip_findings(network, subnets, state)
-    if state.port is not None:
-        groups = network.get("securityGroups", [])
-        ingress = read_ingress(account, groups, state.port)
-        yield from ingress_findings(ingress, groups, state.port, probe=probe)
+    mode = state.definition.get("networkMode", "bridge")
+    yield problem(
+        "no-address",
+        f"its tasks run on instances, with the network mode {mode}: they have no public address of their own "
+        f"for the record {state.host_name}",
+        "run it on Fargate, with awsvpc and assignPublicIp; or take the tag pushlive:hostname off, and let a "
+        "load balancer lead to it",
+    )
+
+
+def subnet_findings(account: Account, state: ServiceState) -> Iterator[Finding]:
+    """Yield what keeps Fargate tasks from pulling their image, or visitors from them."""
+    if state.is_fargate and state.awsvpc.get("subnets"):  # on an instance the instance pulls
+        subnets = read_subnets(account, state.awsvpc["subnets"])
+        yield from route_findings(subnets, has_host_name=bool(state.host_name))
+        yield from public_ip_findings(state, subnets)
+
+
+def security_group_findings(account: Account, state: ServiceState) -> Iterator[Finding]:
+    """Yield that visitors, or UpdateRecord itself, are not let in."""
+    if state.awsvpc and state.port is not None:
+        ingress = read_ingress(account, state.awsvpc.get("securityGroups", []), state.port)
+        yield from ingress_findings(state, ingress)
 
 
 def read_subnets(account: Account, subnet_ids: Sequence[str]) -> list[Subnet]:
     """Return the subnets, each with the default route of its own route table or of its VPC's main one."""
     client = account.client("ec2")
     vpcs = {
-        each["SubnetId"]: each["VpcId"]
-        for each in client.describe_subnets(SubnetIds=list(subnet_ids))["Subnets"]
+        each["SubnetId"]: each.get("VpcId", "")
+        for each in client.describe_subnets(SubnetIds=list(subnet_ids)).get("Subnets", [])
+        if "SubnetId" in each
     }
     in_vpcs = [{"Name": "vpc-id", "Values": sorted(set(vpcs.values()))}]
     pages = client.get_paginator("describe_route_tables").paginate(Filters=in_vpcs)
     tables: dict[str, Mapping[str, Any]] = {}  # by subnet, the main one by VPC
     for page in pages:
-        for table in page["RouteTables"]:
-            for association in table["Associations"]:
-                of = table["VpcId"] if association.get("Main") else association.get("SubnetId", "")
+        for table in page.get("RouteTables", []):
+            for association in table.get("Associations", []):
+                of = table.get("VpcId", "") if association.get("Main") else association.get("SubnetId", "")
                 tables[of] = table
     found = []
     for subnet_id, vpc_id in vpcs.items():
-        table = tables.get(subnet_id) or tables.get(vpc_id) or {"RouteTableId": "?", "Routes": []}
-        found.append(Subnet(subnet_id, table["RouteTableId"], _default_target(table["Routes"])))
+        table = tables.get(subnet_id) or tables.get(vpc_id) or {}
+        target = _default_target(table.get("Routes", []))
+        found.append(Subnet(subnet_id, table.get("RouteTableId", "rtb-ID"), target))
     return found
 
 
@@ -101,6 +116,7 @@ def route_findings(subnets: Sequence[Subnet], *, has_host_name: bool) -> Iterato
                 "no-route",
                 f"{subnet.subnet_id} has no route to the internet: its tasks cannot pull their image "
                 "(CannotPullContainerError … i/o timeout), and nobody reaches them",
+                "lead it to the VPC's internet gateway:",
                 f"aws ec2 create-route --route-table-id {subnet.route_table_id} "
                 f"--destination-cidr-block {EVERYBODY} --gateway-id igw-ID",
             )
@@ -113,16 +129,15 @@ def route_findings(subnets: Sequence[Subnet], *, has_host_name: bool) -> Iterato
             )
 
 
-def public_ip_findings(
-    network: Mapping[str, Any], subnets: Sequence[Subnet], state: ServiceState
-) -> Iterator[Finding]:
-    """Yield that tasks get no public address where they need one. Pure."""
+def public_ip_findings(state: ServiceState, subnets: Sequence[Subnet]) -> Iterator[Finding]:
+    """Yield that Fargate tasks get no public address where they need one. Pure."""
+    network = state.awsvpc
     if network.get("assignPublicIp", "DISABLED") == "ENABLED":
         return
     if state.host_name or any(subnet.is_public for subnet in subnets):
         settings = ",".join(
             [
-                f"subnets=[{','.join(network['subnets'])}]",
+                f"subnets=[{','.join(network.get('subnets', []))}]",
                 f"securityGroups=[{','.join(network.get('securityGroups', []))}]",
                 "assignPublicIp=ENABLED",
             ]
@@ -131,8 +146,8 @@ def public_ip_findings(
             "no-public-ip",
             "assignPublicIp is DISABLED: its tasks have no public address for the record, and behind an "
             "internet gateway cannot pull their image (i/o timeout)",
-            f"aws ecs update-service --cluster {state.cluster} --service {state.service_name} "
-            f"--network-configuration 'awsvpcConfiguration={{{settings}}}'",
+            "give them one:",
+            state.update_service("--network-configuration", f"'awsvpcConfiguration={{{settings}}}'"),
         )
 
 
@@ -141,40 +156,46 @@ def read_ingress(account: Account, group_ids: Sequence[str], port: int) -> Ingre
     if not group_ids:
         # The VPC's default group holds then (API reference, AwsVpcConfiguration): it admits its members.
         return Ingress(frozenset(), frozenset({"the VPC's default security group"}))
-    groups = account.client("ec2").describe_security_groups(GroupIds=list(group_ids))["SecurityGroups"]
+    found = account.client("ec2").describe_security_groups(GroupIds=list(group_ids))
     rules = [
         rule
-        for group in groups
-        for rule in group["IpPermissions"]
-        if rule["IpProtocol"] == "-1"
-        or (rule["IpProtocol"] in ("tcp", "6") and rule["FromPort"] <= port <= rule["ToPort"])
+        for group in found.get("SecurityGroups", [])
+        for rule in group.get("IpPermissions", [])
+        if rule.get("IpProtocol") == "-1"
+        or (
+            rule.get("IpProtocol") in ("tcp", "6")
+            and rule.get("FromPort", 0) <= port <= rule.get("ToPort", port)
+        )
     ]
-    cidrs = {each["CidrIp"] for rule in rules for each in rule.get("IpRanges", [])}
-    others = {each.get("GroupId", "") for rule in rules for each in rule.get("UserIdGroupPairs", [])}
-    others |= {each["PrefixListId"] for rule in rules for each in rule.get("PrefixListIds", [])}
-    return Ingress(frozenset(cidrs), frozenset(others))
+
+    def named(ranges: str, key: str) -> frozenset[str]:
+        return frozenset(each[key] for rule in rules for each in rule.get(ranges, []) if each.get(key))
+
+    others = named("UserIdGroupPairs", "GroupId") | named("PrefixListIds", "PrefixListId")
+    return Ingress(named("IpRanges", "CidrIp"), others)
 
 
-def ingress_findings(
-    ingress: Ingress, group_ids: Sequence[str], port: int, *, probe: bool
-) -> Iterator[Finding]:
+def ingress_findings(state: ServiceState, ingress: Ingress) -> Iterator[Finding]:
     """Yield that visitors, or UpdateRecord itself, are not let in. Pure."""
-    group = group_ids[0] if group_ids else "sg-ID"
-    admit = (
-        f"aws ec2 authorize-security-group-ingress --group-id {group} --protocol tcp --port {port} "
-        f"--cidr {EVERYBODY}"
-    )
     if EVERYBODY in ingress.cidrs:
         return
+    groups = state.awsvpc.get("securityGroups") or ["sg-ID"]
+    admit = (
+        f"aws ec2 authorize-security-group-ingress --group-id {groups[0]} --protocol tcp --port {state.port} "
+        f"--cidr {EVERYBODY}"
+    )
     admitted = ", ".join(sorted(ingress.cidrs | ingress.others))
-    if not admitted:
-        yield problem("port-closed", f"the security group admits nobody to the container port {port}", admit)
-    elif probe:
+    what = f"the security group admits {f'only {admitted}' if admitted else 'nobody'} to port {state.port}"
+    if not state.host_name:
+        yield note("port-narrow", what)  # without a record nobody is asked to come
+    elif not admitted:
+        yield problem("port-closed", f"{what} of the container", "admit everybody:", admit)
+    elif state.settings.probe:
         yield problem(
             "port-closed-to-probe",
-            f"the security group admits only {admitted} to the container port {port}: UpdateRecord's probe "
-            "does not get through, so no address is published",
-            f"sam deploy with ProbePort=false; or admit everybody: {admit}",
+            f"{what} of the container: UpdateRecord's probe does not get through, so no address is published",
+            "sam deploy with ProbePort=false; or admit everybody:",
+            admit,
         )
     else:
-        yield note("port-narrow", f"the security group admits only {admitted} to the container port {port}")
+        yield note("port-narrow", what)

@@ -1,4 +1,8 @@
-"""The answer on a terminal: what is wrong first, then a panel for each service."""
+"""The answer on a terminal: what is wrong first, then each service.
+
+A command stands on a line of its own, which is neither wrapped nor framed nor indented: so it can be pasted
+as it is. Print the page with `crop=False`: else rich cuts such a line off at the terminal's width.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,15 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rich.box import ROUNDED
 from rich.console import Group
 from rich.padding import Padding
-from rich.panel import Panel
+from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from commands.why.finding import Finding, Level, moment, short
+from commands.why.finding import Finding, Level, short
 from pushlive.record_plan import owner_text
+from pushlive.times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,15 +39,9 @@ GOOD = ("COMPLETED", "SUCCESSFUL")
 def page(report: Report) -> Group:
     """Return the whole page."""
     parts: list[RenderableType] = [_headline(report), *_findings(report.findings)]
-    if not report.services:
-        parts.append(
-            Text(
-                "No service of the cluster carries a tag of pushlive: tag one with pushlive:redeploy=on-push"
-            )
-        )
-    worst_first = sorted(report.services, key=lambda each: -_problems(each))
-    registry = f"{report.stack.settings.registry}/"
-    return Group(*parts, *(_panel(each, registry, report.at) for each in worst_first))
+    for each in sorted(report.services, key=lambda each: -_problems(each)):
+        parts += _service(each, report.at)
+    return Group(*parts)
 
 
 def _headline(report: Report) -> Text:
@@ -51,7 +49,7 @@ def _headline(report: Report) -> Text:
     told = "nothing is wrong" if not wrong else f"{wrong} thing{'s are' if wrong > 1 else ' is'} wrong"
     if unseen := report.count(Level.UNSEEN):
         told += f", {unseen} could not be looked at"
-    where = f" · stack {report.stack.name} · {report.region} · {report.at:%Y-%m-%d %H:%M:%S} UTC"
+    where = f" · stack {report.stack.name} · {report.region} · {moment(report.at)}"
     return Text.assemble((told, "bold red" if wrong else "bold green"), (where, "dim"))
 
 
@@ -66,32 +64,36 @@ def _findings(findings: tuple[Finding, ...]) -> Iterator[RenderableType]:
             style = "green" if finding.level is Level.PROBLEM else "dim"
             grid.add_row("", Text(f"→ {finding.cure}", style))
         yield grid
+        if finding.command:
+            yield Text(finding.command, "bold", no_wrap=True, overflow="ignore")
 
 
 def _problems(report: ServiceReport) -> int:
     return sum(finding.level is Level.PROBLEM for finding in report.findings)
 
 
-def _panel(report: ServiceReport, registry: str, now: datetime) -> Panel:
+def _service(report: ServiceReport, now: datetime) -> Iterator[RenderableType]:
     state = report.state
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in _rows(_brief(registry, state), now):
+    for name, value in _rows(_brief(state), now):
         table.add_row(name, value)
-    found = list(_findings(report.findings)) or [Text("nothing is wrong", "green")]
-    return Panel(
-        Group(*found, Padding(table, (1, 0, 0, 0))),
-        title=Text(f"service {state.service_name}", "bold"),
-        title_align="left",
-        border_style="red" if _problems(report) else "green",
-        box=ROUNDED,
+    yield Text()
+    yield Rule(
+        Text(f"service {state.service_name}", "bold"),
+        align="left",
+        style="red" if _problems(report) else "green",
     )
+    yield from _findings(report.findings)
+    if not report.findings:
+        yield Text("nothing is wrong", "green")
+    yield Padding(table, (1, 0, 0, 0))
 
 
-def _brief(registry: str, state: ServiceState) -> ServiceState:
+def _brief(state: ServiceState) -> ServiceState:
     """Return the state, with reasons that fit in a line: images without their registry, short digests."""
-    decision = state.deployment_decision
+    decision, registry = state.deployment_decision, f"{state.settings.registry}/"
 
     def brief(reason: str) -> str:
         return re.sub("sha256:[0-9a-f]{64}", lambda digest: short(digest[0]), reason.replace(registry, ""))
@@ -130,16 +132,16 @@ def _rows(state: ServiceState, now: datetime) -> Iterator[tuple[str, RenderableT
 
 
 def _deployment(state: ServiceState, now: datetime) -> Text:
-    if not state.deployments:
+    newest = state.newest
+    if newest is None:
         return Text("none")
-    newest = state.deployments[0]
     style = "green" if newest.status in GOOD else "red" if newest.failed else "yellow"
     digests = ", ".join(short(digest) for digest in newest.digests.values()) or "no image"
     text = Text.assemble((newest.status, style), f" of {digests}, since {moment(newest.created_at, now)}")
     if newest.finished_at:
         text.append(f", until {moment(newest.finished_at, now)}")
-    if state.newest_reason:
-        text.append(f"\n{state.newest_reason}", "dim")
+    if newest.status_reason:
+        text.append(f"\n{newest.status_reason}", "dim")
     return text
 
 

@@ -6,30 +6,24 @@ from typing import TYPE_CHECKING
 
 from commands.why.finding import Finding, note, problem
 from pushlive.record_plan import Action
-from pushlive.redeploy_plan import ROLLING_BACK, UNDER_WAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from commands.why.state import ServiceState
-    from pushlive.record_plan import Record
+    from pushlive.record_plan import Decision, Record
 
 
-def record_findings(state: ServiceState, *, has_zone: bool, dry_run: bool) -> list[Finding]:
-    """Return what to say about a service's record."""
+def record_findings(state: ServiceState) -> Iterator[Finding]:
+    """Yield what to say about a service's record."""
     if not state.host_name:
-        return []
-    if not has_zone:
-        return [
-            problem(
-                "no-zone",
-                f"its tag pushlive:hostname asks for {state.host_name}, but the stack has no hosted zone",
-                "sam deploy with HostedZoneId and HostName",
-            )
-        ]
-    if state.record is None or state.record_decision is None:
-        return []
-    return [*_of_decision(state, state.record, dry_run=dry_run), *_of_answers(state, state.record)]
+        return
+    if not state.settings.hosted_zone_id:
+        what = f"its tag pushlive:hostname asks for {state.host_name}, but the stack has no hosted zone"
+        yield problem("no-zone", what, "sam deploy with HostedZoneId and HostName")
+    elif state.record is not None and state.record_decision is not None:
+        yield from _of_decision(state, state.record, state.record_decision)
+        yield from _of_answers(state, state.record)
 
 
 def shared_name(states: Sequence[ServiceState]) -> list[Finding]:
@@ -48,10 +42,7 @@ def shared_name(states: Sequence[ServiceState]) -> list[Finding]:
     ]
 
 
-def _of_decision(state: ServiceState, record: Record, *, dry_run: bool) -> Iterator[Finding]:
-    decision = state.record_decision
-    assert decision is not None  # noqa: S101 - its caller looked
-    changes = bool(state.deployments) and state.deployments[0].status in ROLLING_BACK | UNDER_WAY
+def _of_decision(state: ServiceState, record: Record, decision: Decision) -> Iterator[Finding]:
     holds = ", ".join(sorted(record.addresses)) or "nothing"
     if decision.action is Action.REFUSE:
         what, _, cure = decision.reason.partition(": choose")
@@ -59,10 +50,10 @@ def _of_decision(state: ServiceState, record: Record, *, dry_run: bool) -> Itera
     elif decision.action is Action.WRITE:
         right = ", ".join(sorted(decision.addresses))
         what = f"the record holds {holds}; it should hold {right}: {decision.reason}"
-        if dry_run:
+        if state.settings.dry_run:
             what = f"{what}; the functions change nothing (DRY_RUN)"
             yield problem("dry-run", what, "sam deploy with DryRun=false")
-        elif changes:
+        elif state.is_changing:
             yield note("record-due", f"{what}; UpdateRecord is at work on it while a deployment is under way")
         else:
             yield problem("record-due", what, "are UpdateRecord's rules enabled, and what does its log say?")
@@ -70,7 +61,7 @@ def _of_decision(state: ServiceState, record: Record, *, dry_run: bool) -> Itera
         yield note(
             "record-due", f"the record holds {holds}, and is deleted at the next run: {decision.reason}"
         )
-    elif not record.exists and state.running_count and not changes:
+    elif not record.exists and state.running_count and not state.is_changing:
         yield problem(
             "no-answer",
             f"there is no record {state.host_name}, because no task answers on port {state.port}",

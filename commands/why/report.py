@@ -1,4 +1,4 @@
-"""The answer: all that was read, and what was found."""
+"""The answer: all that was read, and what was found. Each check has a boundary, so none hides another."""
 
 from __future__ import annotations
 
@@ -6,24 +6,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-from urllib3.exceptions import HTTPError
-
+from commands.why import definition_findings, function_findings, image_findings, network_findings
 from commands.why.decisions import newest_first, read_decisions
-from commands.why.definition_findings import definition_findings
 from commands.why.deployment_findings import deployment_findings
-from commands.why.finding import Finding, Level
-from commands.why.function_findings import function_findings
-from commands.why.image_findings import image_findings
-from commands.why.network_findings import network_findings
+from commands.why.finding import Finding, Level, note, unseen
+from commands.why.progress_findings import progress_findings
 from commands.why.record_findings import record_findings, shared_name
 from commands.why.service import read_service, tagged_services
-from commands.why.stack import Account, CannotLookError, Stack, read_stack
+from commands.why.stack import Account, CannotLookError, Functions, Stack, read_functions, read_stack
 from commands.why.zone_findings import zone_findings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable, Mapping
 
+    from commands.why.decisions import LoggedDecision
     from commands.why.state import ServiceState
 
 
@@ -65,8 +61,51 @@ def look(account: Account, stack_name: str, dns_server: str) -> Report:
     """
     now = datetime.now(UTC)
     stack = read_stack(account, stack_name)
-    settings = stack.settings
-    said = read_decisions(account, stack.log_groups, now)
+    of_stack = _checked({"the stack": function_findings.stack_findings(account, stack)})
+    try:
+        functions = read_functions(account, stack)
+    except CannotLookError:
+        if stack.is_whole or stack.physical_id("RedeployService"):
+            raise
+        return Report(stack, account.region, now, (), ordered(of_stack))
+    try:
+        said = read_decisions(account, functions.log_groups, now)
+    except Exception as error:  # noqa: BLE001 - without their words the rest is shown
+        said = []
+        of_stack.append(unseen("the functions' logs", error))
+    states = _states(account, functions, said, now, stack_name)
+    zone_id = functions.settings.hosted_zone_id
+    of_stack += _checked(
+        {
+            "the functions": function_findings.dry_run_findings(functions),
+            "the rules": function_findings.stack_rule_findings(account, stack),
+            "the dead letters": function_findings.queue_findings(account, stack),
+            "the functions' log groups": function_findings.function_log_findings(account, functions),
+            "who is asked for the zone's names": zone_findings(account, zone_id, dns_server),
+            "the host names": shared_name(states),
+        }
+    )
+    if not states:
+        of_stack.append(
+            note(
+                "no-service",
+                "no service of the cluster carries a tag of pushlive",
+                "tag it pushlive:redeploy=on-push",
+            )
+        )
+    return Report(
+        stack=stack,
+        region=account.region,
+        at=now,
+        services=tuple(ServiceReport(state, ordered(_of_service(account, state))) for state in states),
+        findings=ordered(of_stack),
+    )
+
+
+def _states(
+    account: Account, functions: Functions, said: list[LoggedDecision], now: datetime, stack_name: str
+) -> list[ServiceState]:
+    settings = functions.settings
     try:
         found = tagged_services(account, settings)
     except account.client("ecs").exceptions.ClusterNotFoundException as error:
@@ -74,7 +113,7 @@ def look(account: Account, stack_name: str, dns_server: str) -> Report:
             f"The cluster {settings.cluster_arn} of stack {stack_name!r} is gone: "
             "deploy it again (`sam deploy`)"
         ) from error
-    states = [
+    return [
         read_service(
             account,
             settings,
@@ -84,44 +123,40 @@ def look(account: Account, stack_name: str, dns_server: str) -> Report:
         )
         for each in found
     ]
-    zone_id = settings.hosted_zone_id
-    findings = [
-        *_checked("the functions", lambda: function_findings(account, stack)),
-        *_checked("who is asked for the zone's names", lambda: zone_findings(account, zone_id, dns_server)),
-        *shared_name(states),
-    ]
-    return Report(
-        stack=stack,
-        region=account.region,
-        at=now,
-        services=tuple(
-            ServiceReport(state, ordered(_service_findings(account, stack, state, now))) for state in states
-        ),
-        findings=ordered(findings),
-    )
 
 
-def _service_findings(account: Account, stack: Stack, state: ServiceState, now: datetime) -> list[Finding]:
-    settings = stack.settings
-    dry_run, has_zone = settings.dry_run, bool(settings.hosted_zone_id)
+def _of_service(account: Account, state: ServiceState) -> list[Finding]:
     return [
-        *deployment_findings(state, dry_run=dry_run, now=now),
-        *record_findings(state, has_zone=has_zone, dry_run=dry_run),
-        *_checked("its network", lambda: network_findings(account, state, probe=settings.probe)),
-        *_checked("its task definition", lambda: definition_findings(account, state)),
-        *_checked("its images", lambda: image_findings(account, settings, state)),
+        *state.unseen,
+        *_checked(
+            {
+                "its deployments": deployment_findings(state),
+                "its newest deployment": progress_findings(state),
+                "its record": record_findings(state),
+                "its addresses": network_findings.address_findings(state),
+                "its subnets": network_findings.subnet_findings(account, state),
+                "its security groups": network_findings.security_group_findings(account, state),
+                "its task definition's status": definition_findings.status_findings(state),
+                "its ports": definition_findings.port_findings(state),
+                "its log groups": definition_findings.log_group_findings(account, state),
+                "its execution role": definition_findings.execution_role_findings(account, state),
+                "its circuit breaker": definition_findings.circuit_breaker_findings(state),
+                "its repositories": image_findings.tag_findings(account, state),
+                "what its images were built for": image_findings.platform_findings(account, state),
+            }
+        ),
     ]
 
 
-def _checked(what: str, check: Callable[[], Iterable[Finding]]) -> list[Finding]:
-    """Return what a check found; that it could not look is a finding too."""
+def _checked(checks: Mapping[str, Iterable[Finding]]) -> list[Finding]:
+    """Return what the checks find; that one of them cannot look is a finding too."""
     found = []
-    try:
-        for finding in check():
-            found.append(finding)  # noqa: PERF402 - what was found before an error stays
-    except (ClientError, BotoCoreError, HTTPError, OSError, ValueError, LookupError) as error:
-        cure = "who asks needs the right to read it"
-        found.append(Finding(Level.UNSEEN, "unseen", f"could not look at {what}: {error}", cure))
+    for what, findings in checks.items():
+        try:
+            for finding in findings:
+                found.append(finding)  # noqa: PERF402 - what was found before an error stays
+        except Exception as error:  # noqa: BLE001 - whatever is odd about one, the others are shown
+            found.append(unseen(what, error))
     return found
 
 

@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from commands.why.state import RunningTask, ServiceState
+from commands.why.finding import unseen
+from commands.why.state import NewestPush, RunningTask, ServiceEvent, ServiceState
 from pushlive import ec2, ecs, probe, redeploy_plan, route53
 from pushlive.config import ConfigError
-from pushlive.image_reference import is_in
+from pushlive.image_reference import is_in, tagged
 from pushlive.record_plan import plan_record
 from pushlive.record_state import LiveTasks, host_name_tag
+from pushlive.redeploy_plan import plan_deployment
 from pushlive.redeploy_state import LiveServices
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
     from commands.why.decisions import LoggedDecision
     from commands.why.stack import Account
     from pushlive.config import Settings
-    from pushlive.redeploy_plan import ServiceDeployment
 
 TAG_PREFIX = "pushlive:"
 
@@ -38,32 +38,85 @@ def read_service(
     decisions: tuple[LoggedDecision, ...],
     now: datetime,
 ) -> ServiceState:
-    """Return all that the page tells about a service."""
-    client, cluster = account.client("ecs"), settings.cluster_arn
-    [described] = client.describe_services(cluster=cluster, services=[found.service_name])["services"]
-    primary = [each for each in described.get("deployments", []) if each["status"] == "PRIMARY"]
-    definition = client.describe_task_definition(taskDefinition=found.task_definition_arn)["taskDefinition"]
-    live, wrong_settings = _live(account, settings, found)
-    as_tagged = live._replace(redeploy=found.tags.get(ecs.REDEPLOY_TAG))
+    """Return all that the page tells about a service; what cannot be read is told by `unseen`."""
     state = ServiceState(
-        live=live,
+        settings=settings,
+        now=now,
+        live=redeploy_plan.Service(
+            service_name=found.service_name,
+            status=found.status,
+            redeploy=redeploy_plan.ON_PUSH,
+            desired_count=found.desired_count,
+            start_count=1,
+            deployment_controller=found.deployment_controller,
+            image_references=(),
+            running_count=found.running_count,
+            strategy=found.strategy,
+        ),
         service_arn=found.service_arn,
-        cluster=cluster.rpartition("/")[2],
         tags={tag: value for tag, value in found.tags.items() if tag.startswith(TAG_PREFIX)},
-        newest_reason=_newest_reason(client, live.deployments),
-        failed_tasks=primary[0].get("failedTasks", 0) if primary else 0,
-        last_event=described["events"][0]["message"] if described.get("events") else "",
-        stopped_reason=_stopped_reason(client, cluster, found.service_name),
-        port=ecs.task_definition(client, found.task_definition_arn).port,
-        deployment_decision=None if wrong_settings else redeploy_plan.plan_deployment(as_tagged, None, now),
-        # A moment later: a push that has just come has no event under way any more.
-        if_not_paused=redeploy_plan.plan_deployment(live, None, now + redeploy_plan.EVENT_UNDER_WAY),
-        wrong_settings=wrong_settings,
+        host_name=host_name_tag(found),
         decisions=decisions,
-        described=described,
-        definition=definition,
     )
-    return _with_record(account, settings, found, _with_tasks(account, settings, found, state))
+    steps = {
+        "the service": _with_description,
+        "its task definition": _with_definition,
+        "its deployments": _with_deployments,
+        "its stopped tasks": _with_stopped_reason,
+        "its tasks": _with_tasks,
+        "its record": _with_record,
+        "the newest pushes": _with_pushes,
+    }
+    errors: dict[str, tuple[list[str], Exception]] = {}
+    for what, step in steps.items():
+        try:
+            state = step(account, found, state)
+        except Exception as error:  # noqa: BLE001 - whatever is odd about it, the rest is shown
+            errors.setdefault(repr(error), ([], error))[0].append(what)
+    return replace(
+        state, unseen=tuple(unseen(" and ".join(parts), error) for parts, error in errors.values())
+    )
+
+
+def _with_description(account: Account, found: ecs.Service, state: ServiceState) -> ServiceState:
+    client, cluster = account.client("ecs"), state.settings.cluster_arn
+    answer = client.describe_services(cluster=cluster, services=[found.service_name])
+    described = (answer.get("services") or [{}])[0]
+    primary = [each for each in described.get("deployments", []) if each.get("status") == "PRIMARY"]
+    return replace(
+        state,
+        described=described,
+        failed_tasks=primary[0].get("failedTasks", 0) if primary else 0,
+        events=tuple(
+            ServiceEvent(each.get("createdAt", state.now), each["message"])
+            for each in described.get("events", [])
+            if "message" in each
+        ),
+    )
+
+
+def _with_definition(account: Account, found: ecs.Service, state: ServiceState) -> ServiceState:
+    if not found.task_definition_arn:
+        return state  # under an external controller it has none (API reference, Service, taskDefinition)
+    client, arn = account.client("ecs"), found.task_definition_arn
+    definition = client.describe_task_definition(taskDefinition=arn).get("taskDefinition", {})
+    return replace(state, definition=definition, port=ecs.task_definition(client, arn).port)
+
+
+def _with_deployments(account: Account, found: ecs.Service, state: ServiceState) -> ServiceState:
+    if redeploy_plan.opt_out(state.live):
+        return state
+    live, wrong_settings = _live(account, state.settings, found)
+    as_tagged = live._replace(redeploy=found.tags.get(ecs.REDEPLOY_TAG))
+    # A moment later a push that has just come has no event under way any more.
+    later = state.now + redeploy_plan.EVENT_UNDER_WAY
+    return replace(
+        state,
+        live=live,
+        deployment_decision=None if wrong_settings else plan_deployment(as_tagged, None, state.now),
+        if_not_paused=plan_deployment(live, None, later),
+        wrong_settings=wrong_settings,
+    )
 
 
 def _live(
@@ -79,19 +132,13 @@ def _live(
         return live.whole(found, live.outline(found._replace(tags=tags))), (str(error),)
 
 
-def _newest_reason(client: Any, deployments: Sequence[ServiceDeployment]) -> str:  # noqa: ANN401 - of ECS
-    """Return what ECS says about the newest deployment."""
-    if not deployments:
-        return ""
-    arns = [deployments[0].deployment_arn]
-    [newest] = client.describe_service_deployments(serviceDeploymentArns=arns)["serviceDeployments"]
-    return str(newest.get("statusReason", ""))
+def _with_stopped_reason(account: Account, found: ecs.Service, state: ServiceState) -> ServiceState:
+    client, cluster = account.client("ecs"), state.settings.cluster_arn
+    return replace(state, stopped_reason=_stopped_reason(client, cluster, found.service_name))
 
 
-def _with_tasks(
-    account: Account, settings: Settings, found: ecs.Service, state: ServiceState
-) -> ServiceState:
-    client = account.client("ecs")
+def _with_tasks(account: Account, found: ecs.Service, state: ServiceState) -> ServiceState:
+    client, settings = account.client("ecs"), state.settings
     tasks = ecs.tasks(client, settings.cluster_arn, found.service_name)
     public_ips = ec2.public_ips(account.client("ec2"), [task.eni_id for task in tasks if task.eni_id])
     answering = probe.answering(public_ips.values(), state.port) if state.port else frozenset()
@@ -117,19 +164,18 @@ def _with_tasks(
     return replace(state, tasks=tuple(running))
 
 
-def _with_record(
-    account: Account, settings: Settings, found: ecs.Service, state: ServiceState
-) -> ServiceState:
-    if not host_name_tag(found) or not settings.hosted_zone_id:
-        return replace(state, host_name=host_name_tag(found))
+def _with_record(account: Account, found: ecs.Service, state: ServiceState) -> ServiceState:
+    settings = state.settings
+    if not state.host_name or not settings.hosted_zone_id:
+        return state
     client, zone_id = account.client("route53"), settings.hosted_zone_id
     try:
-        name = route53.host_name(host_name_tag(found), route53.zone_name(client, zone_id))
+        name = route53.host_name(state.host_name, route53.zone_name(client, zone_id))
         record = route53.read_record(client, zone_id, name)
     except ConfigError as error:
-        return replace(state, wrong_settings=(*state.wrong_settings, str(error)))
+        return replace(state, host_name="", wrong_settings=(*state.wrong_settings, str(error)))
     except client.exceptions.NoSuchHostedZone:
-        return replace(state, host_name=host_name_tag(found))  # the check of the zone tells it
+        return state  # the check of the zone tells it
     live = LiveTasks(settings, account.client("ecs"), account.client("ec2"))
     service = live.service(found.service_name, name)
     answering = probe.answering(record.addresses, state.port) if state.port else frozenset()
@@ -140,6 +186,30 @@ def _with_record(
         answering=answering,
         record_decision=plan_record(service, record, settings.ttl_seconds),
     )
+
+
+def _with_pushes(account: Account, _: ecs.Service, state: ServiceState) -> ServiceState:
+    """Return the state with the newest image of each repository that it uses, by whatever tag."""
+    client, pushes = account.client("ecr"), {}
+    for image in state.images:
+        named = tagged(image.reference, state.settings.registry)
+        if named is None:
+            continue
+        pages = client.get_paginator("describe_images").paginate(
+            repositoryName=named[0], filter={"tagStatus": "TAGGED"}
+        )
+        try:
+            found = [
+                NewestPush(tuple(each["imageTags"]), each["imagePushedAt"])
+                for page in pages
+                for each in page.get("imageDetails", [])
+                if each.get("imageTags") and "imagePushedAt" in each
+            ]
+        except client.exceptions.RepositoryNotFoundException:
+            continue  # the check of the repository tells it
+        if found:
+            pushes[image.reference] = max(found, key=lambda push: push.pushed_at)
+    return replace(state, pushes=pushes)
 
 
 def _stopped_reason(client: Any, cluster: str, service_name: str) -> str:  # noqa: ANN401 - an ECS client

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pushlive.redeploy_plan import ROLLING_BACK, UNDER_WAY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from commands.why.decisions import LoggedDecision
+    from commands.why.finding import Finding
     from pushlive import record_plan, redeploy_plan
+    from pushlive.config import Settings
     from pushlive.record_plan import Record
     from pushlive.redeploy_plan import Image, ServiceDeployment
+
+    Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -33,23 +39,38 @@ class RunningTask:
     """It belongs to the newest deployment."""
 
 
+class ServiceEvent(NamedTuple):
+    """A line that ECS wrote about a service."""
+
+    at: datetime
+    message: str
+
+
+class NewestPush(NamedTuple):
+    """The newest image of a repository that has a tag."""
+
+    tags: tuple[str, ...]
+    pushed_at: datetime
+
+
 @dataclass(frozen=True)
 class ServiceState:
     """A service as it is now."""
 
+    settings: Settings
+    """Of the functions that serve it."""
+    now: datetime
     live: redeploy_plan.Service
     """As RedeployService reads it, but as if it were not paused."""
     service_arn: str
-    cluster: str
-    """The cluster's name."""
     tags: Mapping[str, str]
     """Its tags, those of pushlive only."""
-    newest_reason: str = ""
-    """What ECS says about the newest deployment (`statusReason`)."""
+    unseen: tuple[Finding, ...] = ()
+    """What of it could not be looked at."""
     failed_tasks: int = 0
     """Of the newest deployment."""
-    last_event: str = ""
-    """The newest of the service's events."""
+    events: tuple[ServiceEvent, ...] = ()
+    """What ECS wrote about it, newest first."""
     stopped_reason: str = ""
     """Why the last task that stopped by itself stopped; ECS remembers it for an hour or so."""
     tasks: tuple[RunningTask, ...] = ()
@@ -58,6 +79,8 @@ class ServiceState:
     record: Record | None = None
     answering: frozenset[str] = frozenset()
     """The record's addresses that answer from here."""
+    pushes: Mapping[str, NewestPush] = field(default_factory=dict)
+    """Image reference to the newest push to its repository."""
     deployment_decision: redeploy_plan.Decision | None = None
     """What RedeployService would do now, on its schedule; None if it refuses the service's tags."""
     if_not_paused: redeploy_plan.Decision | None = None
@@ -68,15 +91,20 @@ class ServiceState:
     """What the functions refuse, in their words."""
     decisions: tuple[LoggedDecision, ...] = ()
     """Newest first."""
-    described: Mapping[str, Any] = field(default_factory=dict)
+    described: Json = field(default_factory=dict)
     """As DescribeServices gives it."""
-    definition: Mapping[str, Any] = field(default_factory=dict)
-    """Its task definition, as DescribeTaskDefinition gives it."""
+    definition: Json = field(default_factory=dict)
+    """Its task definition, as DescribeTaskDefinition gives it; empty where it has none."""
 
     @property
     def service_name(self) -> str:
         """Return the service's name."""
         return self.live.service_name
+
+    @property
+    def cluster(self) -> str:
+        """Return the cluster's name."""
+        return self.settings.cluster_arn.rpartition("/")[2]
 
     @property
     def desired_count(self) -> int:
@@ -97,3 +125,43 @@ class ServiceState:
     def deployments(self) -> tuple[ServiceDeployment, ...]:
         """Return its deployments, newest first."""
         return self.live.deployments
+
+    @property
+    def newest(self) -> ServiceDeployment | None:
+        """Return its newest deployment."""
+        return self.deployments[0] if self.deployments else None
+
+    @property
+    def is_changing(self) -> bool:
+        """Return whether a deployment, or its rollback, is under way."""
+        return self.newest is not None and self.newest.status in ROLLING_BACK | UNDER_WAY
+
+    @property
+    def containers(self) -> Sequence[Json]:
+        """Return the containers of its task definition."""
+        found: Sequence[Json] = self.definition.get("containerDefinitions", [])
+        return found
+
+    @property
+    def awsvpc(self) -> Json:
+        """Return the subnets and security groups of its tasks; empty where they have no address."""
+        found: Json = self.described.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
+        return found
+
+    @property
+    def is_fargate(self) -> bool:
+        """Return whether its tasks run on Fargate, where each can have a public address."""
+        strategy = self.described.get("capacityProviderStrategy") or []
+        providers = [each.get("capacityProvider", "") for each in strategy]
+        # The launch type is omitted where there is a strategy (API reference, Service, launchType).
+        return any(each.startswith("FARGATE") for each in [*providers, self.described.get("launchType", "")])
+
+    @property
+    def is_daemon(self) -> bool:
+        """Return whether it has a task on each instance, and so no count."""
+        return bool(self.described.get("schedulingStrategy") == "DAEMON")
+
+    def update_service(self, *settings: str) -> str:
+        """Return the command that changes these settings of it."""
+        words = ("aws ecs update-service --cluster", self.cluster, "--service", self.service_name, *settings)
+        return " ".join(words)

@@ -40,7 +40,9 @@ def zone_findings(account: Account, zone_id: str, dns_server: str) -> Iterator[F
         what = f"the hosted zone {zone} ({zone_id}) is private: nobody outside its VPCs can resolve its names"
         yield problem("private-zone", what, "sam deploy with the HostedZoneId of a public zone")
         return
-    own = frozenset(each.rstrip(".").lower() for each in found["DelegationSet"]["NameServers"])
+    own = frozenset(
+        each.rstrip(".").lower() for each in found.get("DelegationSet", {}).get("NameServers", [])
+    )
     yield from delegation_findings(zone, own, name_servers(zone, dns_server))
 
 

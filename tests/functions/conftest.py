@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
 import pytest
 import redeploy_service.app
 import update_record.app
@@ -30,7 +31,12 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def session() -> boto3.Session:
     """One for all tests: it reads botocore's service models once."""
-    return boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+    return boto3.Session(
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        region_name=REGION,
+        botocore_session=aws.in_utc(botocore.session.get_session()),
+    )
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 import threading
+import time
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -11,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 import pytest
 import trustme
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.exceptions import SSLError
 from botocore.httpsession import get_cert_path
+from moto.core.botocore_stubber import MockRawResponse
 
 from layer_build.aws_calls import modules_of, services_of
 from pushlive import aws
@@ -131,6 +136,33 @@ def test_a_server_of_another_name_is_refused(
     monkeypatch.setattr(aws, "CONFIG", ONCE)
     with pytest.raises(SSLError, match="hostname 'localhost'"):
         aws.client("ecs").list_clusters()
+
+
+@pytest.mark.parametrize(
+    ("service", "method", "arguments", "path"),
+    [
+        ("ecs", "describe_services", {"services": ["app"]}, ("services", "createdAt")),
+        ("ecr", "describe_images", {"repositoryName": "app"}, ("imageDetails", "imagePushedAt")),
+    ],
+    ids=["ecs", "ecr"],
+)
+def test_times_are_in_utc_in_whatever_zone_the_machine_is(
+    service: str,
+    method: str,
+    arguments: dict[str, Any],
+    path: tuple[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert time.localtime().tm_gmtoff == 9 * 3600, "tests/conftest.py sets another zone"
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "made-up")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    client, (listed, at) = aws.client(service), path
+    body = json.dumps({listed: [{at: 1795169403.25}]}).encode()
+    answer = AWSResponse("https://aws", 200, HTTPHeaders(), MockRawResponse(body))
+    client.meta.events.register("before-send", lambda **_: answer)
+    [found] = getattr(client, method)(**arguments)[listed]
+    assert found[at].isoformat() == "2026-11-20T10:10:03.250000+00:00"
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from commands.why.finding import Level, short
+from commands.why.report import look
 from commands.why.zone_findings import name_servers
 from lab import sam
 from lab.lab import Lab
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from commands.why.finding import Finding
+
     Condition = Callable[[WhyStack], AbstractContextManager[object]]
 
 SPEED = 60.0
@@ -58,25 +61,43 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WhyStack]:
 def live(stack: WhyStack) -> WhyStack:
     """The stack after its first push."""
     stack.push("1")
-    until(lambda: stack.is_steady(1) and stack.says("1"), "the first version's page")
+    stack.shows(lambda: stack.is_steady(1) and stack.says("1"), "the first version's page")
     return stack
 
 
 def command(stack: WhyStack, *arguments: str) -> subprocess.CompletedProcess[str]:
     """What a person types."""
-    env = {**os.environ, **sam.environment(stack.lab), "PYTHONPATH": "layers/pushlive:.", "COLUMNS": "90"}
+    env = {**os.environ, **sam.environment(stack.lab), "PYTHONPATH": "layers/pushlive:."}
     return subprocess.run(  # noqa: S603 - no shell
         [sys.executable, "-m", "commands.why", *arguments, "--dns-server", stack.dns_server],
         cwd=sam.ROOT, env=env, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
 
 
+def does(found: Finding) -> str:
+    """All that a person can do about it."""
+    return f"{found.cure}\n{found.command}"
+
+
 def test_before_the_first_push_nothing_is_wrong(stack: WhyStack) -> None:
     """The first test of the module: nobody has pushed yet."""
     found = stack.finding("no-image-yet")
     assert found.level is Level.NOTE
-    assert found.cure == stack.outputs["Step3Push"]
+    assert found.command == stack.outputs["Step3Push"]
     assert stack.why().count(Level.PROBLEM) == 0
+
+
+def test_another_tag_that_is_pushed_first_is_named_with_the_command_that_makes_it_the_service_s(
+    stack: WhyStack,
+) -> None:
+    push_image(*stack.repository, "v1", hello_app_image("v1"))
+    found = stack.finding("other-tag")
+    assert found.level is Level.PROBLEM
+    assert "is v1 (" in found.what
+    assert found.what.endswith("but the service runs the tag latest, which names no image")
+    printed = command(stack, sam.STACK_NAME).stdout.splitlines()
+    image = "/".join(stack.repository)
+    assert f"docker tag {image}:v1 {image}:latest && docker push {image}:latest" in printed
 
 
 def test_a_stack_that_is_well(live: WhyStack) -> None:
@@ -85,7 +106,7 @@ def test_a_stack_that_is_well(live: WhyStack) -> None:
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert shown.stdout.startswith("nothing is wrong")
     assert f"http://{HOST_NAME}:8080/" in shown.stdout
-    assert max(map(len, shown.stdout.splitlines())) <= 90
+    assert max(map(len, shown.stdout.splitlines())) <= 80
     told = json.loads(command(live, sam.STACK_NAME, "--json").stdout)
     assert told["wrong"] is False
     [service] = told["services"]
@@ -134,7 +155,12 @@ ADMIT = "authorize-security-group-ingress --group-id sg-"
         pytest.param(
             "no-log-group", no_log_group_of_a_function, "UpdateRecordLogs", id="log-group-of-function-deleted"
         ),
-        pytest.param("immutable-tags", immutable_tags, "--image-tag-mutability MUTABLE", id="immutable-tags"),
+        pytest.param(
+            "immutable-tags",
+            immutable_tags,
+            "--image-tag-mutability IMMUTABLE_WITH_EXCLUSION",
+            id="immutable-tags",
+        ),
         pytest.param("rule-missing", rule_gone, "put the rule back", id="rule-deleted"),
         pytest.param("rule-disabled", rule_disabled, "aws events enable-rule --name ", id="rule-disabled"),
         pytest.param(
@@ -181,7 +207,7 @@ ADMIT = "authorize-security-group-ingress --group-id sg-"
 )
 def test_condition_is_named_with_its_cure(live: WhyStack, kind: str, condition: Condition, cure: str) -> None:
     with condition(live):
-        assert cure in live.finding(kind).cure
+        assert cure in does(live.finding(kind))
     assert live.is_cured(kind)
 
 
@@ -245,10 +271,24 @@ def test_a_name_server_that_refuses_is_no_wrong_delegation(live: WhyStack) -> No
         ),
         pytest.param("no-circuit-breaker", {"rollback": False}, "rollback=true", id="no-circuit-breaker"),
         pytest.param(
-            "network-mode",
-            {"definition": {"networkMode": "bridge", "requiresCompatibilities": ["EC2"]}},
-            "networkMode awsvpc",
-            id="network-mode",
+            "no-address",
+            {
+                "definition": {"networkMode": "bridge", "requiresCompatibilities": ["EC2"]},
+                "tags": {"hostname": "own.example.com"},
+                "settings": {"launchType": "EC2"},
+            },
+            "run it on Fargate",
+            id="record-for-a-service-on-instances",
+        ),
+        pytest.param(
+            "deadlock",
+            {
+                "settings": {"deploymentConfiguration": {"maximumPercent": 100}},
+                "desired_count": 1,
+                "tags": {"redeploy": "paused"},
+            },
+            "maximumPercent=200,minimumHealthyPercent=100",
+            id="percentages-that-let-no-task-be-replaced",
         ),
         pytest.param("name-shared", {"tags": {"hostname": HOST_NAME}}, "of its own", id="name-shared"),
         pytest.param(
@@ -260,14 +300,40 @@ def test_mistake_of_another_service_is_named(
     live: WhyStack, kind: str, service: dict[str, Any], cure: str
 ) -> None:
     with live.own_service(**service):
-        assert cure in live.finding(kind).cure
+        assert cure in does(live.finding(kind))
     assert live.is_cured(kind)
+
+
+def test_a_service_of_another_controller_does_not_hide_the_others(live: WhyStack) -> None:
+    live.ecs.create_service(
+        cluster=live.cluster,
+        serviceName="external",
+        desiredCount=0,
+        deploymentController={"type": "EXTERNAL"},
+        tags=[{"key": "pushlive:redeploy", "value": "on-push"}],
+    )
+    try:
+        assert "belong to the controller EXTERNAL" in live.finding("not-deployable").what
+        shown = command(live, sam.STACK_NAME)
+        assert "service external ─" in shown.stdout
+        assert f"http://{HOST_NAME}:8080/" in shown.stdout
+    finally:
+        live.ecs.delete_service(cluster=live.cluster, service="external", force=True)
+    assert live.is_cured("not-deployable")
+
+
+def test_a_task_definition_that_is_inactive(live: WhyStack) -> None:
+    with live.own_service():
+        [own_one] = live.ecs.describe_services(cluster=live.cluster, services=["own"])["services"]
+        live.ecs.deregister_task_definition(taskDefinition=own_one["taskDefinition"])
+        assert live.finding("definition-inactive").command.endswith("--service own --task-definition own")
+    assert live.is_cured("definition-inactive")
 
 
 def test_images_that_cannot_be_pushed_to_are_named(live: WhyStack) -> None:
     registry, repository = live.repository
     with live.own_service({"image": f"{registry}/gone:latest"}):
-        assert live.finding("no-repository").cure == "aws ecr create-repository --repository-name gone"
+        assert live.finding("no-repository").command == "aws ecr create-repository --repository-name gone"
     with live.own_service({"image": f"{registry}/{repository}@sha256:{'0' * 64}"}):
         found = live.finding("image-elsewhere")
         assert "by digest, which no push changes" in found.what
@@ -280,7 +346,7 @@ def test_an_image_for_another_processor(live: WhyStack) -> None:
         push_image(*live.repository, "arm", images[0])
         found = live.finding("wrong-processor")
         assert "is built for arm64, and the task definition wants X86_64" in found.what
-        assert "--platform linux/amd64" in found.cure
+        assert "--platform linux/amd64" in found.command
         push_image(*live.repository, "arm", hello_app_image("amd", target="linux/amd64"))
         assert live.is_cured("wrong-processor")
         push_index(*live.repository, "arm", build_index(images, attestations=True))
@@ -300,13 +366,13 @@ def test_a_broken_image_is_told_with_what_runs_instead(live: WhyStack) -> None:
     bad = push_image(*live.repository, "latest", broken_image("2"))
     until(lambda: live.deployments()[0]["status"] == "ROLLBACK_SUCCESSFUL", "the rollback's end")
     shown = until(lambda: told_as_failed(live), "the image told as failed")
-    first = " ".join(shown.replace("│", " ").split())
+    first = " ".join(shown.split())
     assert f"latest names {short(bad)}, which failed at " in first
     assert f"{short(good)} runs since " in first
     assert "push an image that works; " in first
     assert "aws logs tail /" in first
     assert first.index("which failed at") < first.index("URL"), "what is wrong comes first"
-    assert live.why().services[0].state.newest_reason, "what ECS says"
+    assert live.why().services[0].state.deployments[0].status_reason, "what ECS says"
     live.push("3")
     assert live.is_cured("image-failed")
     until(lambda: live.is_steady(1), "the third version")
@@ -346,7 +412,7 @@ def due(stack: WhyStack, kind: str) -> str:
 def test_a_service_scaled_to_0(live: WhyStack) -> None:
     name = live.outputs["ServiceName"]
     live.ecs.update_service(cluster=live.cluster, service=name, desiredCount=0)
-    assert live.finding("scaled-to-0").cure.endswith(f"--service {name} --desired-count 1")
+    assert live.finding("scaled-to-0").command.endswith(f"--service {name} --desired-count 1")
     live.ecs.update_service(cluster=live.cluster, service=name, desiredCount=1)
     assert live.is_cured("scaled-to-0")
     until(lambda: live.is_steady(1) and HOST_NAME in str(live.record_names()), "the task and its record")
@@ -356,7 +422,7 @@ def test_a_tag_that_names_nothing_any_more(live: WhyStack) -> None:
     live.lab.client("ecr").batch_delete_image(
         repositoryName=live.repository[1], imageIds=[{"imageTag": "latest"}]
     )
-    assert live.finding("image-gone").cure == live.outputs["Step3Push"]
+    assert live.finding("image-gone").command == live.outputs["Step3Push"]
     live.push("again")
     assert live.is_cured("image-gone")
     until(lambda: live.is_steady(1) and live.says("again"), "the version pushed again")
@@ -413,7 +479,7 @@ def test_events_that_could_not_be_handled(live: WhyStack) -> None:
     with live.tagged(**{"desired-count": "many"}):
         live.push("dead")
         found = live.finding("dead-letters")
-        assert found.cure.startswith(live.outputs["Step6Replay"])
+        assert found.command == live.outputs["Step6Replay"]
         assert "desired-count" in live.finding("tag-value").what
 
     def sent_again() -> bool:
@@ -438,6 +504,23 @@ def test_a_function_that_fails(live: WhyStack) -> None:
             until(lambda: "NoSuchHostedZone" in after_a_run(), "the failure")
             assert after_a_run().startswith("UpdateRecord failed on it at its last run: ")
         until(lambda: after_a_run() == "it did not", "the end of the failure")
+
+
+def test_a_stack_whose_creation_failed(live: WhyStack) -> None:
+    """Before test_it_only_reads, which knows all that is called."""
+    there = {"Type": "AWS::ECR::Repository", "Properties": {"RepositoryName": live.repository[1]}}
+    stacks = live.lab.client("cloudformation")
+    stacks.create_stack(StackName="broken", TemplateBody=json.dumps({"Resources": {"Repository": there}}))
+    until(
+        lambda: stacks.describe_stacks(StackName="broken")["Stacks"][0]["StackStatus"] == "ROLLBACK_COMPLETE",
+        "the end of the stack",
+    )
+    found = look(live.account, "broken", live.dns_server).all_findings
+    shown = command(live, "broken")
+    stacks.delete_stack(StackName="broken")
+    assert [each.kind for each in found] == ["stack-status"]
+    assert "failed (ROLLBACK_COMPLETE); its first failure: Repository: " in found[0].what
+    assert (shown.returncode, "sam delete --stack-name broken" in shown.stdout.splitlines()) == (1, True)
 
 
 def test_it_only_reads(live: WhyStack) -> None:

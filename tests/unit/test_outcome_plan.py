@@ -175,7 +175,7 @@ def test_the_message_of_a_success() -> None:
         f"Image:      {REFERENCE}\n"
         f"            {NEW}\n"
         "Address:    http://app.example.com:8080/\n"
-        "Deployment: AbCd, 2026-11-20 11:56:40 to 11:59:00 UTC\n"
+        "Deployment: AbCd, 2026-11-20 11:56:40 UTC to 11:59:00 UTC\n"
     )
 
 
@@ -207,7 +207,7 @@ def test_the_message_of_a_failure() -> None:
         f"            {OLD}\n"
         "To do:      push an image that works; pushlive does not deploy this one again by itself\n"
         "Its log:    aws logs tail logs --region eu-west-1 --since 1h\n"
-        "Deployment: AbCd, 2026-11-20 11:56:40 to 11:59:00 UTC\n"
+        "Deployment: AbCd, 2026-11-20 11:56:40 UTC to 11:59:00 UTC\n"
     )
 
 

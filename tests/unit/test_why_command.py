@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
-from botocore.stub import Stubber
-from rich.console import Console
 
 from commands.why import __main__ as command
 from commands.why import zone_findings
 from commands.why.as_json import as_json
 from commands.why.decisions import LoggedDecision, newest_first, parse
 from commands.why.finding import Finding, Level, note, problem
-from commands.why.page import page
 from commands.why.report import Report, ServiceReport, _checked, ordered
-from commands.why.stack import Account, CannotLookError, Stack, read_stack
+from commands.why.stack import Account, CannotLookError, Stack
 from commands.why.state import ServiceState
 from pushlive.config import Settings
 from pushlive.redeploy_plan import Service
@@ -139,45 +134,60 @@ def test_exit_code(nowhere: pytest.MonkeyPatch, findings: list[Finding], code: i
 
 
 def report(findings: list[Finding], of_service: tuple[Finding, ...] = ()) -> Report:
-    stack = Stack("hello", "CREATE_COMPLETE", {}, {}, Settings.from_env(ENV), {})
+    stack = Stack("hello", "CREATE_COMPLETE", {}, {})
     service = Service("app", "ACTIVE", "on-push", 1, 1, "ECS", ())
-    state = ServiceState(service, "arn", "hello", {"pushlive:redeploy": "on-push"})
+    tags = {"pushlive:redeploy": "on-push"}
+    state = ServiceState(Settings.from_env(ENV), NOW, service, "arn", tags)
     return Report(stack, "eu-west-1", NOW, (ServiceReport(state, of_service),), tuple(findings))
 
 
-def shown(what: Report) -> str:
-    console = Console(width=80, file=io.StringIO())
-    console.print(page(what))
-    text: str = console.file.getvalue()  # type: ignore[attr-defined]
-    return text
+COMMAND = f"aws ecs tag-resource --resource-arn {'a' * 120} --tags key=pushlive:redeploy,value=on-push"
 
 
-def test_page_tells_what_is_wrong_first() -> None:
-    text = shown(report([], (problem("p", "it is broken", "mend it"), note("n", "by the way"))))
-    lines = text.splitlines()
+def printed(nowhere: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], what: Report) -> list[str]:
+    """The page as it comes out of a pipe, or in a terminal 80 columns wide."""
+    nowhere.setattr(command, "look", lambda *_: what)
+    nowhere.delenv("COLUMNS", raising=False)
+    command.main(["--region", "eu-west-1"])
+    return capsys.readouterr().out.splitlines()
+
+
+def test_page_tells_what_is_wrong_first(
+    nowhere: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    of_service = (problem("p", "it is broken", "mend it:", COMMAND), note("n", "by the way"))
+    lines = printed(nowhere, capsys, report([], of_service))
     assert lines[0].startswith("1 thing is wrong · stack hello · eu-west-1 · 2026-11-20 10:10:00 UTC")
-    assert lines[1].startswith("╭─ service app ")
-    assert lines[2].startswith("│ ✗ it is broken")
-    assert lines[3].startswith("│   → mend it")
-    assert lines[4].startswith("│ · by the way")
-    assert max(map(len, lines)) == 80
+    assert lines[2].startswith("service app ─")
+    assert [line.rstrip() for line in lines[3:7]] == [
+        "✗ it is broken",
+        "  → mend it:",
+        COMMAND,
+        "· by the way",
+    ]
+    assert {len(line) > 80 for line in lines if line != COMMAND} == {False}
 
 
-def test_page_that_nothing_is_wrong() -> None:
-    text = shown(report([]))
-    assert text.startswith("nothing is wrong · stack hello")
-    assert "0 of 1 run" in text
+def test_page_that_nothing_is_wrong(nowhere: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = printed(nowhere, capsys, report([]))
+    assert lines[0].startswith("nothing is wrong · stack hello")
+    assert "0 of 1 run" in "\n".join(lines)
 
 
-def test_page_counts_what_could_not_be_looked_at() -> None:
+def test_page_counts_what_could_not_be_looked_at(
+    nowhere: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     told = [problem("p", "x", ""), problem("q", "y", ""), Finding(Level.UNSEEN, "u", "z")]
-    assert shown(report(told)).startswith("2 things are wrong, 1 could not be looked at")
+    [first, *_] = printed(nowhere, capsys, report(told))
+    assert first.startswith("2 things are wrong, 1 could not be looked at")
 
 
 def test_json_has_its_keys_when_nothing_is_known() -> None:
     told = as_json(report([note("n", "on purpose")]))
     assert list(told) == ["stack", "region", "status", "at", "wrong", "findings", "services"]
-    assert told["findings"] == [{"kind": "n", "level": "note", "what": "on purpose", "cure": ""}]
+    assert told["findings"] == [
+        {"kind": "n", "level": "note", "what": "on purpose", "cure": "", "command": ""}
+    ]
     [service] = json.loads(json.dumps(told["services"]))
     assert list(service) == [
         "service_name", "tags", "desired_count", "running_count", "images", "deployment", "tasks", "url",
@@ -187,16 +197,38 @@ def test_json_has_its_keys_when_nothing_is_known() -> None:
     assert (service["deployment"], service["record"], service["url"]) == (None, None, None)
 
 
-def test_what_could_not_be_looked_at_is_told_beside_what_was_found() -> None:
+@pytest.mark.parametrize(
+    ("error", "what", "cure"),
+    [
+        pytest.param(
+            ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "GetRole"),
+            "could not look at its role: An error occurred (AccessDeniedException)",
+            "you need the right to read it: docs/why.md lists the actions",
+            id="not-allowed",
+        ),
+        pytest.param(
+            ClientError({"Error": {"Code": "UnauthorizedOperation", "Message": "no"}}, "DescribeSubnets"),
+            "DescribeSubnets",
+            "you need the right to read it",
+            id="not-allowed-by-ec2",
+        ),
+        pytest.param(OSError("no\nanswer"), "its role: no answer", "try again", id="no-answer"),
+        pytest.param(
+            KeyError("oddity"), "its role: KeyError: 'oddity'", "report this line", id="not-understood"
+        ),
+    ],
+)
+def test_what_could_not_be_looked_at_is_told_beside_what_was_found(
+    error: Exception, what: str, cure: str
+) -> None:
     def check() -> Iterator[Finding]:
         yield problem("p", "wrong", "cure")
-        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetRole")
+        raise error
 
-    found, unseen = _checked("its task definition", check)
-    assert found.kind == "p"
-    assert unseen.level is Level.UNSEEN
-    assert unseen.what.startswith("could not look at its task definition: ")
-    assert "GetRole" in unseen.what
+    found, unseen, other = _checked({"its role": check(), "its port": [note("n", "another check")]})
+    assert (found.kind, other.kind, unseen.level) == ("p", "n", Level.UNSEEN)
+    assert what in unseen.what
+    assert cure in unseen.cure
 
 
 def test_findings_are_told_once_and_problems_first() -> None:
@@ -247,20 +279,6 @@ def test_what_is_said_again_and_again_is_told_once() -> None:
         (12, "A", "leave", 2),
         (11, "B", "keep", 1),
     ]
-
-
-def test_a_stack_of_something_else_is_no_stack_of_pushlive() -> None:
-    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="eu-west-1")
-    account = Account(session)
-    stubber = Stubber(account.client("cloudformation"))
-    stack = {"StackName": "other", "StackStatus": "CREATE_COMPLETE", "CreationTime": NOW}
-    stubber.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": "other"})
-    stubber.add_response("list_stack_resources", {"StackResourceSummaries": []}, {"StackName": "other"})
-    with (
-        stubber,
-        pytest.raises(CannotLookError, match="has no function RedeployService, so it is none of pushlive"),
-    ):
-        read_stack(account, "other")
 
 
 def test_a_name_server_that_nobody_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,9 +15,11 @@ from commands.why.definition_findings import (
     port_findings,
     role_findings,
 )
+from commands.why.finding import Level
 from commands.why.function_findings import dead_letter_findings, rule_findings, status_findings
 from commands.why.image_findings import (
     Built,
+    Mutability,
     built_findings,
     built_of,
     reference_findings,
@@ -30,7 +33,10 @@ from commands.why.network_findings import (
     public_ip_findings,
     route_findings,
 )
+from commands.why.state import ServiceState
 from commands.why.zone_findings import delegation_findings
+from pushlive.config import Settings
+from pushlive.redeploy_plan import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,30 +47,67 @@ if TYPE_CHECKING:
 PUBLIC = Subnet("subnet-a", "rtb-1", "igw-1")
 REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 OWN = frozenset({"ns-1.awsdns-1.com", "ns-2.awsdns-2.net"})
-SERVICE: Any = SimpleNamespace(host_name="app.example.com", cluster="hello", service_name="app")
-WITHOUT_NAME: Any = SimpleNamespace(host_name="", cluster="hello", service_name="app")
+SETTINGS = Settings.from_env(
+    {
+        "CLUSTER_ARN": "arn:aws:ecs:eu-west-1:123456789012:cluster/hello",
+        "REGISTRY": REGISTRY,
+        "CLAIMS_LOG_GROUP": "redeploy-service",
+        "TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:hello",
+    }
+)
 NETWORK = {"subnets": ["subnet-a"], "securityGroups": ["sg-1"]}
 
 
-def ingress(*cidrs: str, probe: bool = True, others: tuple[str, ...] = ()) -> Iterable[Finding]:
-    return ingress_findings(Ingress(frozenset(cidrs), frozenset(others)), ["sg-1"], 8080, probe=probe)
+def service(host_name: str = "app.example.com", **changes: Any) -> ServiceState:
+    """A service on Fargate."""
+    found = ServiceState(
+        settings=SETTINGS,
+        now=datetime(2026, 11, 20, 10, 10, tzinfo=UTC),
+        live=Service("app", "ACTIVE", "on-push", 1, 1, "ECS", ()),
+        service_arn="arn",
+        tags={},
+        port=8080,
+        host_name=host_name,
+    )
+    return replace(found, **changes)
 
 
-def container(**changes: Any) -> list[Any]:
-    return [{"name": "app", "portMappings": [{"containerPort": 8080}], **changes}]
+def network(host_name: str = "app.example.com", **changes: Any) -> ServiceState:
+    awsvpc = {"awsvpcConfiguration": {**NETWORK, **changes}}
+    return service(host_name, described={"launchType": "FARGATE", "networkConfiguration": awsvpc})
+
+
+def ingress(
+    *cidrs: str, probe: bool = True, others: tuple[str, ...] = (), host_name: str = "app.example.com"
+) -> Iterable[Finding]:
+    found = replace(network(host_name), settings=SETTINGS._replace(probe=probe))
+    return ingress_findings(found, Ingress(frozenset(cidrs), frozenset(others)))
+
+
+def container(host_name: str = "app.example.com", **changes: Any) -> ServiceState:
+    containers = [{"name": "app", "portMappings": [{"containerPort": 8080}], **changes}]
+    return service(host_name, definition={"containerDefinitions": containers})
 
 
 def logs(region: str = "eu-west-1", **options: str) -> Iterable[Finding]:
     given = {"awslogs-group": "/hello", "awslogs-region": region, **options}
     log = {"logDriver": "awslogs", "options": given}
-    return log_findings(container(logConfiguration=log), "eu-west-1", lambda group: group == "/there")
+    return log_findings(container(logConfiguration=log), lambda group: group == "/there")
 
 
-def breaker(**settings: bool) -> Any:
+def breaker(**settings: bool) -> Iterable[Finding]:
     configuration = {"deploymentCircuitBreaker": settings}
-    return SimpleNamespace(
-        described={"deploymentConfiguration": configuration}, cluster="hello", service_name="app"
-    )
+    return circuit_breaker_findings(service(described={"deploymentConfiguration": configuration}))
+
+
+def role(arn: str = "", launch_type: str = "FARGATE", **changes: Any) -> Iterable[Finding]:
+    given = {"executionRoleArn": arn} if arn else {}
+    found = service(described={"launchType": launch_type}, definition={"family": "hello", **given, **changes})
+    return role_findings(found, lambda name: name != "gone")
+
+
+def tags(setting: str, *excluded: str) -> Iterable[Finding]:
+    return repository_findings("hello", "latest", Mutability(setting, excluded), "eu-west-1")
 
 
 @pytest.mark.parametrize(
@@ -83,13 +126,13 @@ def breaker(**settings: bool) -> Any:
             id="nat-with-host-name",
         ),
         pytest.param(
-            public_ip_findings({**NETWORK, "assignPublicIp": "DISABLED"}, [PUBLIC], WITHOUT_NAME),
+            public_ip_findings(network("", assignPublicIp="DISABLED"), [PUBLIC]),
             "no-public-ip",
             "subnets=[subnet-a],securityGroups=[sg-1],assignPublicIp=ENABLED",
             id="no-public-ip",
         ),
         pytest.param(
-            public_ip_findings(NETWORK, [Subnet("s", "r", "nat-1")], SERVICE),
+            public_ip_findings(network(), [Subnet("s", "r", "nat-1")]),
             "no-public-ip",
             "ENABLED",
             id="no-public-ip-by-default",
@@ -103,32 +146,34 @@ def breaker(**settings: bool) -> Any:
         ),
         pytest.param(ingress("10.0.0.0/8", probe=False), "port-narrow", "", id="port-narrow"),
         pytest.param(
-            port_findings(container(portMappings=[]), "a.b"), "no-port", "portMappings", id="no-port"
+            ingress("10.0.0.0/8", host_name=""), "port-narrow", "", id="closed-to-the-probe-of-no-record"
         ),
+        pytest.param(ingress(host_name=""), "port-narrow", "", id="port-closed-without-a-record"),
+        pytest.param(port_findings(container(portMappings=[])), "no-port", "portMappings", id="no-port"),
         pytest.param(
-            port_findings(container(environment=[{"name": "PORT", "value": "80"}]), ""),
+            port_findings(container(environment=[{"name": "PORT", "value": "80"}])),
             "port-differs",
             "the same",
             id="port-differs",
         ),
-        pytest.param(log_findings(container(), "eu-west-1", bool), "no-logs", "awslogs", id="no-logs"),
+        pytest.param(log_findings(container(), bool), "no-logs", "awslogs", id="no-logs"),
         pytest.param(logs(), "no-log-group", "create-log-group --log-group-name /hello", id="no-log-group"),
         pytest.param(logs("us-east-1"), "log-region", "eu-west-1", id="log-region"),
-        pytest.param(role_findings({}, lambda _: True), "no-execution-role", "add a role", id="no-role"),
+        pytest.param(role(), "no-execution-role", "add a role", id="no-role"),
         pytest.param(
-            role_findings({"executionRoleArn": "arn:aws:iam::1:role/path/gone"}, lambda role: role != "gone"),
+            role("arn:aws:iam::1:role/path/gone"),
             "no-execution-role",
             "create the role",
             id="role-gone",
         ),
         pytest.param(
-            circuit_breaker_findings(breaker(enable=False, rollback=False)),
+            breaker(enable=False, rollback=False),
             "no-circuit-breaker",
             "enable=true",
             id="no-circuit-breaker",
         ),
         pytest.param(
-            circuit_breaker_findings(breaker(enable=True, rollback=False)),
+            breaker(enable=True, rollback=False),
             "no-circuit-breaker",
             "rollback=true",
             id="circuit-breaker-without-rollback",
@@ -140,27 +185,50 @@ def breaker(**settings: bool) -> Any:
             id="image-elsewhere",
         ),
         pytest.param(
-            repository_findings("hello", None, "eu-west-1"),
+            repository_findings("hello", "latest", None, "eu-west-1"),
             "no-repository",
             "--repository-name hello",
             id="no-repository",
         ),
         pytest.param(
-            repository_findings("hello", "IMMUTABLE_WITH_EXCLUSION", "eu-west-1"),
+            tags("IMMUTABLE"),
             "immutable-tags",
-            "MUTABLE",
+            "--image-tag-mutability IMMUTABLE_WITH_EXCLUSION --image-tag-mutability-exclusion-filters "
+            "'filterType=WILDCARD,filter=latest'",
             id="immutable-tags",
+        ),
+        pytest.param(
+            tags("IMMUTABLE_WITH_EXCLUSION", "dev-*", "l*t-"),
+            "immutable-tags",
+            "'filterType=WILDCARD,filter=dev-*' 'filterType=WILDCARD,filter=l*t-' "
+            "'filterType=WILDCARD,filter=latest'",
+            id="immutable-and-no-filter-matches",
+        ),
+        pytest.param(
+            tags("MUTABLE_WITH_EXCLUSION", "lat*", "v*"),
+            "immutable-tags",
+            "--image-tag-mutability MUTABLE_WITH_EXCLUSION --image-tag-mutability-exclusion-filters "
+            "'filterType=WILDCARD,filter=v*'",
+            id="mutable-and-a-filter-matches",
+        ),
+        pytest.param(
+            tags("MUTABLE_WITH_EXCLUSION", "*"),
+            "immutable-tags",
+            "--image-tag-mutability MUTABLE",
+            id="mutable-and-every-tag-is-excluded",
         ),
         pytest.param(
             built_findings("hello", Built(frozenset({"arm64"})), "X86_64", 8080),
             "wrong-processor",
-            "--platform linux/amd64 …; or the parameter Architecture=ARM64",
+            "deploy the stack with Architecture=ARM64; or build it anew, and push:\n"
+            "docker build --platform linux/amd64 -t hello . && docker push hello",
             id="arm-image-for-x86",
         ),
         pytest.param(
             built_findings("hello", Built(frozenset({"amd64"})), "ARM64", 8080),
             "wrong-processor",
-            "--platform linux/arm64 …; or the parameter Architecture=X86_64",
+            "Architecture=X86_64; or build it anew, and push:\n"
+            "docker build --platform linux/arm64 -t hello .",
             id="x86-image-for-arm",
         ),
         pytest.param(
@@ -201,8 +269,26 @@ def breaker(**settings: bool) -> Any:
         pytest.param(
             status_findings("hello", "ROLLBACK_COMPLETE"),
             "stack-status",
-            "--stack-name hello",
-            id="stack-not-made",
+            "delete the stack, then deploy it again:\nsam delete --stack-name hello",
+            id="stack-whose-creation-failed",
+        ),
+        pytest.param(
+            status_findings("hello", "REVIEW_IN_PROGRESS"),
+            "stack-status",
+            "deploy it (`sam deploy`), or delete it:\nsam delete --stack-name hello",
+            id="stack-of-a-change-set-only",
+        ),
+        pytest.param(
+            status_findings("hello", "DELETE_FAILED"),
+            "stack-status",
+            "delete it again:\nsam delete --stack-name hello",
+            id="stack-that-was-not-deleted",
+        ),
+        pytest.param(
+            status_findings("hello", "UPDATE_ROLLBACK_COMPLETE"),
+            "stack-status",
+            "cure what failed, and deploy it again",
+            id="stack-whose-update-failed",
         ),
         pytest.param(status_findings("hello", "UPDATE_IN_PROGRESS"), "stack-status", "", id="stack-changes"),
     ],
@@ -210,7 +296,9 @@ def breaker(**settings: bool) -> Any:
 def test_mistake_is_named_with_its_cure(found: Iterable[Finding], kind: str, cure: str) -> None:
     [one] = found
     assert one.kind == kind
-    assert cure in one.cure
+    assert cure in f"{one.cure}\n{one.command}"
+    assert one.cure or one.level is Level.NOTE
+    assert "\n" not in one.what + one.cure + one.command, "each is one line"
 
 
 @pytest.mark.parametrize(
@@ -220,23 +308,23 @@ def test_mistake_is_named_with_its_cure(found: Iterable[Finding], kind: str, cur
         pytest.param(
             route_findings([Subnet("s", "r", "nat-1")], has_host_name=False), id="nat-without-host-name"
         ),
-        pytest.param(
-            public_ip_findings({**NETWORK, "assignPublicIp": "ENABLED"}, [PUBLIC], SERVICE), id="public-ip"
-        ),
-        pytest.param(public_ip_findings(NETWORK, [Subnet("s", "r", "nat-1")], WITHOUT_NAME), id="behind-nat"),
+        pytest.param(public_ip_findings(network(assignPublicIp="ENABLED"), [PUBLIC]), id="public-ip"),
+        pytest.param(public_ip_findings(network(""), [Subnet("s", "r", "nat-1")]), id="behind-nat"),
         pytest.param(ingress("0.0.0.0/0", "10.0.0.0/8"), id="port-open"),
-        pytest.param(
-            port_findings(container(environment=[{"name": "PORT", "value": "8080"}]), "a.b"), id="port"
-        ),
-        pytest.param(port_findings(container(portMappings=[]), ""), id="no-port-and-no-name"),
+        pytest.param(port_findings(container(environment=[{"name": "PORT", "value": "8080"}])), id="port"),
+        pytest.param(port_findings(container("", portMappings=[])), id="no-port-and-no-name"),
         pytest.param(logs(**{"awslogs-group": "/there"}), id="log-group"),
         pytest.param(logs(**{"awslogs-create-group": "true"}), id="log-group-made-by-ecs"),
-        pytest.param(role_findings({"executionRoleArn": "arn:aws:iam::1:role/x"}, lambda _: True), id="role"),
-        pytest.param(circuit_breaker_findings(breaker(enable=True, rollback=True)), id="circuit-breaker"),
+        pytest.param(role("arn:aws:iam::1:role/x"), id="role"),
+        pytest.param(breaker(enable=True, rollback=True), id="circuit-breaker"),
         pytest.param(
             reference_findings({"nginx:1": None, "x": ("hello", "latest")}, REGISTRY), id="one-image-here"
         ),
-        pytest.param(repository_findings("hello", "MUTABLE", "eu-west-1"), id="mutable-tags"),
+        pytest.param(tags("MUTABLE"), id="mutable-tags"),
+        pytest.param(tags("IMMUTABLE_WITH_EXCLUSION", "v*", "latest"), id="immutable-but-this-tag"),
+        pytest.param(tags("IMMUTABLE_WITH_EXCLUSION", "l*t*"), id="immutable-but-tags-like-this"),
+        pytest.param(tags("MUTABLE_WITH_EXCLUSION", "v*"), id="mutable-but-other-tags"),
+        pytest.param(role(launch_type="EC2"), id="on-an-instance-without-a-role"),
         pytest.param(
             built_findings("hello", Built(frozenset({"amd64", "arm64"}), frozenset({8080})), "ARM64", 8080),
             id="both-processors",
@@ -248,7 +336,6 @@ def test_mistake_is_named_with_its_cure(found: Iterable[Finding], kind: str, cur
         pytest.param(rule_findings({"r": "ENABLED"}), id="rule"),
         pytest.param(dead_letter_findings(0, ""), id="no-dead-letters"),
         pytest.param(status_findings("hello", "UPDATE_COMPLETE"), id="stack"),
-        pytest.param(status_findings("hello", "UPDATE_ROLLBACK_COMPLETE"), id="stack-as-before"),
     ],
 )
 def test_what_is_right_is_not_mentioned(found: Iterable[Finding]) -> None:

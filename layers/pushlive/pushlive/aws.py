@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.handlers import BUILTIN_HANDLERS, REGISTER_FIRST, REGISTER_LAST
 from botocore.httpsession import create_urllib3_context
+from botocore.utils import parse_timestamp
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -35,8 +37,15 @@ def client(service_name: str) -> Any:  # noqa: ANN401 - each caller says which c
 @cache
 def _session() -> botocore.session.Session:
     """Return what all clients share: botocore's own, for boto3's would load much that is not used."""
-    session = botocore.session.Session(include_builtin_handlers=False)
+    session = in_utc(botocore.session.Session(include_builtin_handlers=False))
     _handle_events_of("*", session)
+    return session
+
+
+def in_utc(session: botocore.session.Session) -> botocore.session.Session:
+    """Return `session`, whose clients give times in UTC; botocore's own give them in the machine's zone."""
+    parsers = session.get_component("response_parser_factory")
+    parsers.set_parser_defaults(timestamp_parser=lambda value: parse_timestamp(value).astimezone(UTC))
     return session
 
 

@@ -21,6 +21,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from pushlive.redeploy_plan import ROLLED_BACK, ROLLING_BACK, UNDER_WAY
+from pushlive.times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -186,7 +187,7 @@ def _line(title: str, text: str) -> str:
 
 def _text(lines: list[str], deployment: ServiceDeployment) -> str:
     finished = deployment.finished_at or deployment.created_at
-    when = f"{deployment.created_at:%Y-%m-%d %H:%M:%S} to {finished:%H:%M:%S} UTC"
+    when = f"{moment(deployment.created_at)} to {moment(finished, deployment.created_at)}"
     return "\n".join([*lines, _line("Deployment", f"{deployment.name}, {when}")]) + "\n"
 
 

@@ -26,6 +26,8 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from pushlive.times import moment
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -202,7 +204,7 @@ def plan_deployment(service: Service, pushed: Image | None, now: datetime) -> De
     newest = service.deployments[0] if service.deployments else None
     if failure := failure_of_these_images(service):
         return _leave(
-            f"this image failed at {failure.finished_at or failure.created_at:%Y-%m-%d %H:%M:%S} UTC "
+            f"this image failed at {moment(failure.finished_at or failure.created_at)} "
             f"in deployment {failure.name}; push a new one"
         )
     if newest and newest.status in ROLLING_BACK:

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from pushlive import claims, ecs, outcome_plan
 from pushlive.metrics import Metric, emit
 from pushlive.outcome_plan import Circumstances, Outcome
+from pushlive.times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +69,7 @@ class Telling:
         if late := outcome_plan.late(service, now, self.settings.late_seconds):
             self.logger.warning(
                 "late",
-                reason=f"{late.name} is {late.status} since {late.created_at:%Y-%m-%d %H:%M:%S} UTC",
+                reason=f"{late.name} is {late.status} since {moment(late.created_at)}",
                 ecs_service=service.service_name,
                 ecs_says=late.status_reason,
             )

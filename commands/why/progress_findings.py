@@ -1,0 +1,181 @@
+"""What becomes of a service's newest deployment: what ECS says in words comes before its counts. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from commands.why.finding import Finding, note, problem
+from pushlive.outcome_plan import late
+from pushlive.redeploy_plan import ROLLING_BACK, UNDER_WAY, opt_out
+from pushlive.times import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from commands.why.state import ServiceState
+    from pushlive.redeploy_plan import ServiceDeployment
+
+NO_WAY = "the subnet has no way to the registry: a route to an internet gateway, and assignPublicIp"
+PLATFORM = "build the image for the task definition's processor (`docker build --platform`)"
+QUOTA = "run fewer or smaller tasks, or ask for a higher quota (Service Quotas, AWS Fargate)"
+ROOM = "add container instances with room for one task more, or use fewer or smaller tasks"
+# Part of what ECS says to what helps. Of tasks: ECS guide, "Amazon ECS stopped tasks error messages"; of the
+# service: ECS guide, "Amazon ECS service event messages". The first that is found counts.
+CURES = {
+    "i/o timeout": NO_WAY,
+    "context deadline exceeded": NO_WAY,
+    "exec format error": PLATFORM,
+    "does not contain descriptor": PLATFORM,
+    "CannotPullContainerError": "is the image there, and may the execution role pull it?",
+    "invalid ssm parameters": "put the parameters that it names into Parameter Store: docs/settings.md",
+    "failed to download env files": "is the object that EnvironmentFile names there? docs/settings.md",
+    "ResourceInitializationError": "what the execution role or the network must give at the start is missing",
+    "OutOfMemoryError": "give the task more memory (parameter Memory)",
+    "Capacity is unavailable": "wait, or give the service subnets in more availability zones",
+    "reached the limit on the number of": QUOTA,
+    "is above your limit": QUOTA,
+    "capacity limit was exceeded": QUOTA,
+    "no container instance met": ROOM,
+    "No Container Instances were found": ROOM,
+    "insufficient": ROOM,
+    "Internal error": "is one of its subnets in an availability zone without Fargate?",
+    "being throttled": "wait: ECS goes on by itself",
+    "protected tasks": "end the tasks' protection (UpdateTaskProtection), or wait until it expires",
+    "misconfigured or changed": "give the roles of the service and its tasks back what they had",
+}
+EVENTS_GUIDE = 'the ECS guide explains it in "Amazon ECS service event messages"'
+# What ECS writes when it cannot go on, but for tasks that fail: their own reason says more.
+BLOCKED = re.compile(
+    r"unable to (?!consistently)|could not launch|being throttled|Timed out waiting|can no longer maintain"
+)
+STEADY = "has reached a steady state"
+DEADLOCK = "because of the service deployment configuration"
+
+
+def progress_findings(state: ServiceState) -> Iterator[Finding]:
+    """Yield what keeps the newest deployment from its end, or that it is under way."""
+    newest, said, (why, command) = state.newest, _blocked(state), why_tasks_stop(state)
+    lacks = f"{state.running_count} of {state.desired_count} tasks run"
+    if _is_deadlocked(state) or DEADLOCK in said:
+        yield _deadlock(state, said)
+    elif said:
+        what = f"the deployment of {_since(state)} does not go on" if state.is_changing else lacks
+        yield problem("blocked", f"{what}; ECS says: {said}", cure_of(said) or EVENTS_GUIDE)
+    elif newest and newest.status in UNDER_WAY and state.failed_tasks:
+        what = (
+            f"{state.failed_tasks} tasks of the deployment of {_since(state)} failed, and it goes on trying"
+        )
+        yield problem("tasks-fail", what, why, command)
+    elif newest and late(state.live, state.now, state.settings.late_seconds):
+        yield _overdue(state, newest)
+    elif newest and newest.status in ROLLING_BACK:
+        what = f"a rollback is in progress in deployment {newest.name} of {_since(state)}"
+        yield note("rolling-back", f"{what}: a push is deployed when it is over")
+    elif newest and newest.status in UNDER_WAY and state.desired_count:
+        yield note("under-way", f"a deployment is under way since {_since(state)}: {newest.name}")
+    elif state.running_count < state.desired_count:
+        yield problem("tasks-missing", lacks, why or "look at its tasks, or push again", command)
+
+
+def _since(state: ServiceState) -> str:
+    return moment(state.newest.created_at, state.now) if state.newest else "an unknown time"
+
+
+def _blocked(state: ServiceState) -> str:
+    """Return ECS's newest words about what keeps it from going on, if it has not gone on since.
+
+    ECS does not repeat them for six hours (ECS guide, "Amazon ECS service event messages").
+    """
+    if not state.desired_count or not (state.is_changing or state.running_count < state.desired_count):
+        return ""
+    for event in state.events:
+        if STEADY in event.message or (state.newest and event.at < state.newest.created_at):
+            return ""
+        if BLOCKED.search(event.message):
+            return event.message
+    return ""
+
+
+def _percentages(state: ServiceState) -> tuple[int, int]:
+    """Return minimumHealthyPercent and maximumPercent, ECS's defaults where they are not told."""
+    found = state.described.get("deploymentConfiguration", {})
+    return found.get("minimumHealthyPercent", 100), found.get("maximumPercent", 200)
+
+
+def _bounds(state: ServiceState) -> tuple[int, int]:
+    """Return how many tasks must, and how many may run during a deployment.
+
+    The least number of tasks is rounded up, the most rounded down (API reference, DeploymentConfiguration).
+    """
+    least, most = _percentages(state)
+    return -(-state.desired_count * least // 100), state.desired_count * most // 100
+
+
+def _is_deadlocked(state: ServiceState) -> bool:
+    """Return whether no deployment can start a task, nor stop one."""
+    if state.is_daemon or opt_out(state.live) or not state.described or not state.desired_count:
+        return False
+    least, most = _bounds(state)
+    return least >= state.desired_count >= most
+
+
+def deployable(state: ServiceState) -> str:
+    """Return the command that makes deployments start and stop tasks, and roll back one that fails.
+
+    It repeats what is right: whether ECS keeps settings that UpdateService is not given is not documented.
+    """
+    stuck = _is_deadlocked(state) or DEADLOCK in _blocked(state)
+    least, most = (100, 200) if stuck else _percentages(state)
+    breaker = "deploymentCircuitBreaker={enable=true,rollback=true}"
+    settings = f"'maximumPercent={most},minimumHealthyPercent={least},{breaker}'"
+    return state.update_service("--deployment-configuration", settings)
+
+
+def _deadlock(state: ServiceState, said: str) -> Finding:
+    what = f"the deployment of {_since(state)} does not go on; ECS says: {said}"
+    if _is_deadlocked(state):
+        least, most = _bounds(state)
+        what = (
+            f"no deployment can end: of {state.desired_count} wanted tasks no fewer than {least} and no more "
+            f"than {most} may run meanwhile, so ECS can neither stop nor start one"
+        )
+    cure = "let ECS start a new task before it stops an old one:"
+    return problem("deadlock", what, cure, deployable(state))
+
+
+def _overdue(state: ServiceState, newest: ServiceDeployment) -> Finding:
+    limit = f"{state.settings.late_seconds // 60} minutes of LateMinutes"
+    what = f"deployment {newest.name} is {newest.status} since {_since(state)}, longer than the {limit}"
+    if state.events:
+        at, message = state.events[0]
+        what = f"{what}; ECS's newest event, of {moment(at, state.now)}: {message}"
+    if newest.status in ROLLING_BACK or not any(each.status == "SUCCESSFUL" for each in state.deployments):
+        return problem("overdue", what, "push an image that works")
+    stop = f"aws ecs stop-service-deployment --service-deployment-arn {newest.deployment_arn}"
+    cure = "push an image that works, or go back to what ran before:"
+    return problem("overdue", what, cure, f"{stop} --stop-type ROLLBACK")
+
+
+def why_tasks_stop(state: ServiceState) -> tuple[str, str]:
+    """Return what ECS says and what helps against it, and the command that shows what the program said."""
+    told = ""
+    if state.stopped_reason:
+        told = f"its last task stopped: {state.stopped_reason}"
+    elif state.running_count < state.desired_count and state.events:
+        told = f"ECS says: {state.events[0].message}"
+    if cure := cure_of(told):
+        return f"{told}; {cure}", ""
+    groups = [
+        group
+        for container in state.containers
+        if (group := container.get("logConfiguration", {}).get("options", {}).get("awslogs-group"))
+    ]
+    if not groups:
+        return told, ""
+    return "; ".join(filter(None, [told, "read its log:"])), f"aws logs tail {groups[0]} --since 1h"
+
+
+def cure_of(said: str) -> str:
+    """Return what helps against what ECS says; empty if that is not known."""
+    return next((cure for words, cure in CURES.items() if words in said), "")
