@@ -192,7 +192,10 @@ def test_seconds_to_live_are_those_of_the_first_deployment_of_a_push(
             id="waited-for-the-schedule-or-for-the-end-of-a-pause",
         ),
         pytest.param(
-            ago(260), (SAME,), "140 seconds after its deployment began", id="a-way-back-or-the-same-image-again"
+            ago(260),
+            (SAME,),
+            "140 seconds after its deployment began",
+            id="a-way-back-or-the-same-image-again",
         ),
         pytest.param(
             ago(5000), (), "140 seconds after its deployment began", id="an-image-that-gets-its-tag-back"

@@ -157,7 +157,7 @@ def _live(service: Service, deployment: ServiceDeployment, around: Circumstances
 
 
 def _since(service: Service, deployment: ServiceDeployment) -> str:
-    """Return how long it took: from the push where that was deployed at once, otherwise its own time first."""
+    """Return how long it took: since the push if that was deployed at once, otherwise its own time first."""
     finished_at, pushed_at = deployment.finished_at or deployment.created_at, _pushed_at(service, deployment)
     own = f"{(finished_at - deployment.created_at).total_seconds():.0f} seconds after its deployment began"
     if pushed_at is None:
