@@ -48,11 +48,7 @@ def main() -> int:
     if arguments.command == "load" and arguments.tasks == "containers":
         parser.error("the load's tasks are processes, so that it is the same on every machine")
     console = Console()
-    FOLDER.mkdir(exist_ok=True)
-    # What MiniStack complains of is not for people who look at the service: an answer tells them.
-    logging.basicConfig(
-        filename=LOG, filemode="w", level=logging.ERROR, format="%(asctime)s %(name)s %(message)s"
-    )
+    keep_complaints(LOG)
     try:
         docker = _docker("processes" if arguments.command == "load" else arguments.tasks, console)
     except DockerError as error:
@@ -80,6 +76,14 @@ def main() -> int:
         console.print("stopped; everything that was started has ended")
         return 0 if arguments.command == "up" else 130
     return 0
+
+
+def keep_complaints(log: Path) -> None:
+    """Write what MiniStack and its like complain of into a file: what concerns a person, an answer says."""
+    log.parent.mkdir(exist_ok=True)
+    logging.basicConfig(
+        filename=log, filemode="w", level=logging.ERROR, format="%(asctime)s %(name)s %(message)s"
+    )
 
 
 def _say_what_to_type(lab: Lab, console: Console) -> None:
