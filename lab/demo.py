@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 PORT = 8080
 REQUESTS_PER_SECOND = 20
+PATIENCE_SECONDS = 10.0  # of a visitor: a laptop may be busy with something else for a while
 SERVED_SECONDS = 1.5
 BROKEN = "raise SystemExit('broken on purpose')"
 
@@ -69,7 +70,11 @@ class Demo:
         self.deploy_the_stack()
         self._timeline = Timeline(self._lab, self._cluster, PORT)
         visitors = mix.load(
-            self._lab.dns, [HOST_NAME], requests_per_second=REQUESTS_PER_SECOND, speed=self._lab.speed
+            self._lab.dns,
+            [HOST_NAME],
+            requests_per_second=REQUESTS_PER_SECOND,
+            speed=self._lab.speed,
+            timeout_seconds=PATIENCE_SECONDS,
         )
         with self._watch, self._timeline:
             with Answers(visitors) as self._answers:

@@ -96,7 +96,8 @@ class Story:
     def progress(self, line: str) -> None:
         """Keep a line of a tool's output in the file, and show it until the tool has ended."""
         self._log.write(line + "\n")
-        self._show(f"{self._awaited}: {line.strip()}")
+        if any(letter.isalpha() for letter in line):  # not a ruler
+            self._show(f"{self._awaited}: {line.strip()}")
 
     def show(self, what: str) -> None:
         """Show what is awaited from now on."""

@@ -16,11 +16,16 @@ HOLD_SECONDS = 5  # of AWS: some resolvers keep an answer for so much longer
 
 
 def load(
-    name_server: tuple[str, int], host_names: Sequence[str], *, requests_per_second: float, speed: float
+    name_server: tuple[str, int],
+    host_names: Sequence[str],
+    *,
+    requests_per_second: float,
+    speed: float,
+    timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> Load:
     """Return the load of a lab of that speed: all its clients, from when their names are there."""
     asking = clients(host_names, requests_per_second=requests_per_second, hold_seconds=HOLD_SECONDS / speed)
-    return Load(name_server, TIMEOUT_SECONDS, asking)
+    return Load(name_server, timeout_seconds, asking)
 
 
 def clients(

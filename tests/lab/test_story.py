@@ -61,6 +61,7 @@ def test_a_terminal_shows_what_is_awaited_now(tmp_path: Path, monkeypatch: pytes
     with story.step("A step"):
         with story.awaiting("sam build"):
             story.progress("Building codeuri: a long line of a tool")
+            story.progress("---------")
         story.until(lambda: True, "the rollback")
     story.close()
     assert [text.removeprefix("[dim]").removesuffix("[/]") for text in shown] == [
