@@ -22,7 +22,7 @@ load: .venv/installed .venv-sam/installed ## who notices a deployment: 200 reque
 bench: .venv/installed .venv-sam/installed .venv-runtime/installed .venv-aws/installed .venv-ecs-deploy/installed ## cold starts, packages, push to deployment, and calls as a cluster grows
 	PYTHONPATH=layers/pushlive:functions:. .venv/bin/python -m bench
 
-lab: .venv/installed ## AWS on this machine, until Ctrl-C, for your own sam and docker commands
+lab: .venv/installed .venv-sam/installed .venv-aws/installed ## AWS on this machine, until Ctrl-C, for your own sam and docker commands
 	.venv/bin/python -m lab up
 
 test: .venv/installed .venv-sam/installed .venv-aws/installed .venv-runtime/installed .venv-checkov/installed ## all tests, in two processes: labs wait more than they work

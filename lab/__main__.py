@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import threading
 from pathlib import Path
@@ -10,17 +11,19 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from lab import sam, walk
 from lab.base_images import PYTHON_IMAGE, fetch
 from lab.docker_cli import DockerError
 from lab.docker_engine import running_engine
 from lab.lab import Lab
-from lab.ministack import CREDENTIALS
 from lab.public_images import COMPANION_IMAGE
+from lab.zones import create_zone
 
 if TYPE_CHECKING:
     from lab.docker_cli import Docker
 
 FOLDER = Path(".lab")
+LOG = FOLDER / "lab.log"
 SPEED = 20  # samconfig.toml's [lab.deploy.parameters] go with it
 LOAD_SPEED = 6  # a second that a function takes is as many seconds of AWS: not more, or it decides who fails
 
@@ -45,6 +48,7 @@ def main() -> int:
     if arguments.command == "load" and arguments.tasks == "containers":
         parser.error("the load's tasks are processes, so that it is the same on every machine")
     console = Console()
+    keep_complaints(LOG)
     try:
         docker = _docker("processes" if arguments.command == "load" else arguments.tasks, console)
     except DockerError as error:
@@ -66,16 +70,50 @@ def main() -> int:
                 LoadRun(lab, FOLDER, console, requests_per_second=rate, pushes=pushes).run()
         else:
             with Lab(FOLDER, port=arguments.port or 4566, speed=speed, docker=docker) as lab:
-                for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": lab.endpoint}.items():
-                    console.print(f"export {name}={value}", highlight=False)
-                host, port = lab.dns
-                console.print(f"export PUSHLIVE_DNS_SERVER={host}:{port}", highlight=False)
-                console.print(f"# names: dig -p {port} @{host} NAME · Ctrl-C ends it", highlight=False)
+                _say_what_to_type(lab, console)
                 threading.Event().wait()
     except KeyboardInterrupt:
         console.print("stopped; everything that was started has ended")
         return 0 if arguments.command == "up" else 130
     return 0
+
+
+def keep_complaints(log: Path) -> None:
+    """Write what MiniStack and its like complain of into a file: what concerns a person, an answer says."""
+    log.parent.mkdir(exist_ok=True)
+    logging.basicConfig(
+        filename=log, filemode="w", level=logging.ERROR, format="%(asctime)s %(name)s %(message)s"
+    )
+
+
+def _say_what_to_type(lab: Lab, console: Console) -> None:
+    """Make a hosted zone, say what is there, and how to go on."""
+    zone_id = create_zone(lab.client("route53"), walk.ZONE)
+    host, port = lab.dns
+    tasks = "containers of the Docker Engine" if lab.docker else "plain processes"
+    console.print(
+        f"AWS runs on this machine, {lab.speed:g} times as fast, until Ctrl-C. Tasks will be {tasks}.\n"
+        f"There is a hosted zone, {walk.ZONE} ({zone_id}), and nothing else yet.\n"
+        f"Names are asked by: dig -p {port} @{host} NAME. The lab's own errors are in {LOG}.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    parts = walk.parts(
+        sam.ROOT,
+        {
+            **sam.environment(lab),
+            "SAM_CLI_TELEMETRY": "0",
+            "PUSHLIVE_DNS_SERVER": f"{host}:{port}",
+            **(lab.docker.environment if lab.docker else {}),
+        },
+        sam.STACK_NAME,
+        sam.parameters(zone_id, walk.HOST_NAME, lab.speed),
+        docker=bool(lab.docker),
+    )
+    for part in parts:
+        console.print(f"\n[bold]{part.says}[/]\n", soft_wrap=True)
+        for line in part.lines:
+            console.print(line, style="cyan", markup=False, highlight=False, soft_wrap=True)
 
 
 def _docker(wanted: str | None, console: Console) -> Docker | None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
@@ -15,18 +13,22 @@ from lab.base_images import PYTHON_IMAGE
 from lab.inbox import Inbox
 from lab.load import mix
 from lab.load.answers import Answers
-from lab.load.clients import Load
+from lab.load.table import count
 from lab.load.timeline import Timeline
 from lab.oci import HELLO_APP, build_image, hello_app_image
 from lab.oci_registry import push_image
+from lab.picture.findings import first_answer
 from lab.picture.page import page as page_of
+from lab.picture.words import headline
 from lab.recording import Phase, Push, Recording, RecordState
 from lab.resolver import Resolver
 from lab.story import Story
-from lab.watch import Watch, page, until
+from lab.walk import HOST_NAME, ZONE
+from lab.watch import Watch, page
+from lab.zones import create_zone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
     from pathlib import Path
 
     from rich.console import Console
@@ -35,16 +37,13 @@ if TYPE_CHECKING:
     from lab.inbox import Mail
     from lab.lab import Lab
     from lab.oci import Image
+    from lab.recording import Request
     from lab.story import Step
 
-HOST_NAME = "hello.example.com"
 PORT = 8080
-DRAIN_SECONDS = 95
-SETTLE_SECONDS = 15
 REQUESTS_PER_SECOND = 20
-REQUEST_SECONDS = 2.0
-LATE_RESOLVER_SECONDS = 5
-TTL_SECONDS = 10
+PATIENCE_SECONDS = 10.0  # of a visitor: a laptop may be busy with something else for a while
+SERVED_SECONDS = 1.5
 BROKEN = "raise SystemExit('broken on purpose')"
 
 
@@ -67,39 +66,42 @@ class Demo:
             f" {'containers of its Docker Engine' if self._lab.docker else 'plain processes'}.",
             soft_wrap=True,
         )
-        route53 = self._lab.client("route53")
-        zone = route53.create_hosted_zone(Name="example.com", CallerReference=str(time.time()))
-        self._zone = zone["HostedZone"]["Id"]
+        self._zone = create_zone(self._lab.client("route53"), ZONE)
         self.deploy_the_stack()
         self._timeline = Timeline(self._lab, self._cluster, PORT)
-        began_at = time.time()
+        visitors = mix.load(
+            self._lab.dns,
+            [HOST_NAME],
+            requests_per_second=REQUESTS_PER_SECOND,
+            speed=self._lab.speed,
+            timeout_seconds=PATIENCE_SECONDS,
+        )
         with self._watch, self._timeline:
-            self.push("2. The first push starts the service", "1")
-            with Answers(self._visitors()) as answers:
+            with Answers(visitors) as self._answers:
+                self.push("2. The first push starts the service", "1")
                 self.push("3. Another version is pushed", "2")
                 self.push_a_broken_image()
                 self.kill_a_task()
                 self.lose_an_event()
-            recording = self._recording(began_at, answers)
+            recording = self._recording()
         self.delete_the_stack()
+        note_visits(self._story.steps, recording)
         self._story.end(self._lab.speed)
         (self._folder / "demo.html").write_text(page_of([recording]))
-        self._console.print(f"As a picture: {self._folder / 'demo.html'}")
+        self._console.print(
+            f"{headline([recording])}.\nAs a picture: {self._folder / 'demo.html'}", soft_wrap=True
+        )
 
     def deploy_the_stack(self) -> None:
         """The real sam build and sam deploy; the service waits, at no cost, for the first push."""
-        with self._step("1. sam deploy sets everything up") as step:
+        with self._story.step("1. sam deploy sets everything up") as step:
             started = time.time()
-            sam.build(self._folder / "build", self._story.progress)
+            with self._story.awaiting("sam build"):
+                sam.build(self._folder / "build", self._story.progress)
             step.measured["sam build"] = time.time() - started
-            parameters = {
-                "HostedZoneId": self._zone.rpartition("/")[2],
-                "HostName": HOST_NAME,
-                "DrainSeconds": str(math.ceil(DRAIN_SECONDS / self._lab.speed)),
-                "SettleSeconds": str(math.ceil(SETTLE_SECONDS / self._lab.speed)),
-                "TtlSeconds": str(math.ceil(TTL_SECONDS / self._lab.speed)),
-            }
-            outputs = sam.deploy(self._lab, self._folder / "build", parameters, self._story.progress)
+            parameters = sam.parameters(self._zone, HOST_NAME, self._lab.speed)
+            with self._story.awaiting("sam deploy"):
+                outputs = sam.deploy(self._lab, self._folder / "build", parameters, self._story.progress)
             self._cluster, self._service = outputs["ClusterName"], outputs["ServiceName"]
             self._inbox = Inbox(self._lab, outputs["NotificationsTopic"])
             self._registry, _, rest = outputs["Step3Push"].split()[-1].partition("/")
@@ -109,64 +111,69 @@ class Demo:
 
     def push(self, title: str, version: str) -> None:
         """A push, and nothing else: deployment, record, page."""
-        with self._step(title) as step:
+        with self._story.step(title) as step:
             pushed_at = self._push(version)
-            text = self._wait_for_version(version, step, pushed_at)
+            text = self._page_of(version)
+            self._end_of_deployment()
             deployment = self._deployment_since(pushed_at)
             step.measured["push → deployment created"] = deployment["createdAt"].timestamp() - pushed_at
             self._measure_record(step)
-            mail = until(lambda: self._told("live: ", pushed_at), "the message that it is live")
+            mail = self._story.until(lambda: self._told("live: ", pushed_at), "the message that it is live")
         self._story.say(f"http://{HOST_NAME}:{PORT}/ says: [cyan]{escape(text.strip())}[/]")
         self._story.say(f"you get a message: [cyan]{escape(mail.text.splitlines()[0])}[/]")
 
     def push_a_broken_image(self) -> None:
         """It ends at once. ECS rolls back; nobody deploys it again; the record stays."""
-        with self._step("4. A broken image is pushed") as step:
+        with self._story.step("4. A broken image is pushed") as step:
             pushed_at = self._push("that ends at once", broken=True)
-            until(lambda: self._over("ROLLBACK_SUCCESSFUL", pushed_at), "the rollback")
+            self._story.until(lambda: self._over("ROLLBACK_SUCCESSFUL", pushed_at), "the rollback")
             step.measured["push → rolled back"] = time.time() - pushed_at
             count = len(self._deployments())
-            until(self._is_steady, "the rollback to end")
+            self._story.until(self._is_steady, "the rollback to end")
             [rule] = [name for name in self._lab.delivery.schedules() if "RedeployService" in name]
             event_id = self._lab.delivery.run_schedule(rule)
-            reason = until(lambda: self._reason_given(event_id), "the schedule's decision")
+            reason = self._story.until(lambda: self._reason_given(event_id), "the schedule's decision")
             assert "this image failed" in reason, reason  # noqa: S101 - what this step promises
             assert len(self._deployments()) == count, "a failed image was deployed again"  # noqa: S101
-            others = {
-                text for at, text in self._watch.visits if at > pushed_at and "version 2" not in (text or "")
-            }
+            others = {each.failure or each.version for each in self._visits(since=pushed_at)} - {"2"}
             assert not others, f"a visitor did not read version 2: {others}"  # noqa: S101
-            mail = until(lambda: self._told("FAILED", pushed_at), "the message that it failed")
+            mail = self._story.until(lambda: self._told("FAILED", pushed_at), "the message that it failed")
         self._story.say(f"version 2 went on serving; the schedule says: [cyan]{escape(reason)}[/]")
         self._story.say(f"you get a message: [cyan]{escape(mail.subject)}[/]")
 
     def kill_a_task(self) -> None:
         """A task dies; the record follows the one that ECS starts instead."""
-        with self._step("5. A task is killed") as step:
+        with self._story.step("5. A task is killed") as step:
             [address] = self._watch.records[-1][1]
             ecs = self._lab.client("ecs")
             [task] = ecs.list_tasks(cluster=self._cluster, serviceName=self._service)["taskArns"]
             killed_at = time.time()
             self._lab.ecs.kill_container(task, "app")
-            until(lambda: address not in self._watch.records[-1][1], "the record to leave the dead task")
-            self._wait_for_version("2", step, killed_at, "kill → the page answers again")
-            until(lambda: self._watch.visits[-1][1], "the visitor's resolver to forget the dead task")
+            self._story.until(
+                lambda: address not in self._watch.records[-1][1], "the record to leave the dead task"
+            )
+            self._page_of("2")
+            step.measured["kill → the page answers again"] = time.time() - killed_at
+            self._end_of_deployment()
+            self._story.until(self._visitors_are_served, "the visitors' resolvers to forget the dead task")
             self._measure_record(step)
         self._story.say(f"the record moved from {address} to {', '.join(self._watch.records[-1][1])}")
 
     def lose_an_event(self) -> None:
         """ECR's events are best effort; the schedule finds a push whose event was lost."""
-        with self._step("6. The event of a push is lost") as step:
+        with self._story.step("6. The event of a push is lost") as step:
             self._lab.delivery.lose_next(lambda event: event["source"] == "aws.ecr")
-            pushed_at = self._push("3")
-            self._wait_for_version("3", step, pushed_at)
+            self._push("3")
+            self._page_of("3")
+            self._end_of_deployment()
             self._measure_record(step)
         self._story.say(f"the five-minute schedule found it ({300 / self._lab.speed:g} s in this lab)")
 
     def delete_the_stack(self) -> None:
         """Nothing is left behind: no image, no record, no task."""
-        with self._step("7. sam delete leaves nothing behind"):
-            sam.delete(self._lab, self._story.progress)
+        with self._story.step("7. sam delete leaves nothing behind"):
+            with self._story.awaiting("sam delete"):
+                sam.delete(self._lab, self._story.progress)
             records = self._lab.client("route53").list_resource_record_sets(HostedZoneId=self._zone)
             left = [r["Name"] for r in records["ResourceRecordSets"] if r["Type"] not in ("NS", "SOA")]
             left += [
@@ -180,27 +187,34 @@ class Demo:
 
     # what the picture is made of
 
-    def _visitors(self) -> Load:
-        hold_seconds = LATE_RESOLVER_SECONDS / self._lab.speed
-        clients = mix.clients([HOST_NAME], requests_per_second=REQUESTS_PER_SECOND, hold_seconds=hold_seconds)
-        return Load(self._lab.dns, REQUEST_SECONDS, clients)
+    def _visits(self, since: float) -> list[Request]:
+        """The visitors' requests that were due since then and have ended."""
+        return [each for each in list(self._answers.requests[HOST_NAME]) if each.at > since]
 
-    def _recording(self, began_at: float, answers: Answers) -> Recording:
+    def _visitors_are_served(self) -> bool:
+        recent = self._visits(since=time.time() - SERVED_SECONDS)
+        return bool(recent) and not any(each.failure for each in recent)
+
+    def _recording(self) -> Recording:
+        now = time.time()
+        steps = self._story.steps[1:]
+        ends = [*(step.started for step in steps[1:]), now]
         return Recording(
             title="pushlive",
             host_name=HOST_NAME,
             speed=self._lab.speed,
-            began_at=began_at,
-            ended_at=time.time(),
+            began_at=steps[0].started,
+            ended_at=now,
+            # Each goes on until the next begins, so that each visit is in one.
             phases=[
-                Phase(step.title.partition(". ")[2], step.started, step.started + step.seconds)
-                for step in self._story.steps[1:]
+                Phase(step.title.partition(". ")[2], step.started, end)
+                for step, end in zip(steps, ends, strict=True)
             ],
             pushes=self._pushes,
             deployments=self._timeline.deployments(self._service),
             tasks=self._timeline.tasks(self._service),
             records=[RecordState(at, tuple(sorted(held))) for at, held in self._watch.records],
-            requests=sorted(answers.requests[HOST_NAME], key=lambda each: each.at),
+            requests=sorted(self._answers.requests[HOST_NAME], key=lambda each: each.at),
         )
 
     # what the steps are made of
@@ -214,7 +228,9 @@ class Demo:
             digest = push_image(self._registry, self._repository, self._tag, image)
         label = "broken" if broken else version
         self._timeline.versions[digest] = label
-        accepted_at = until(lambda: self._lab.delivery.pushed_at(digest), "the registry to accept the push")
+        accepted_at = self._story.until(
+            lambda: self._lab.delivery.pushed_at(digest), "the registry to accept the push"
+        )
         self._pushes.append(Push(accepted_at, label, digest))
         self._story.say(f"pushed version {version} as {self._tag}, [dim]{digest[:19]}…[/]")
         return accepted_at
@@ -236,19 +252,18 @@ class Demo:
         docker.run("image", "rm", "--force", uri)
         return str(images[0]["imageDigest"])
 
-    def _wait_for_version(
-        self, version: str, step: Step, since: float, measure: str = "push → first answer of the new version"
-    ) -> str:
+    def _page_of(self, version: str) -> str:
+        """What a visitor reads who comes for the first time: nothing is cached."""
+
         def answer() -> str | None:
-            # A visitor who comes for the first time: nothing is cached.
             text = page(Resolver(self._lab.dns), HOST_NAME, PORT)
             return text if f"version {version}" in text else None
 
-        text = until(answer, f"the page of version {version}")
-        step.measured[measure] = time.time() - since
-        # The next step begins when this deployment is over, as a person would see it in the console.
-        until(self._is_steady, "the deployment to end")
-        return text
+        return self._story.until(answer, f"the page of version {version}")
+
+    def _end_of_deployment(self) -> None:
+        """The next step begins when this deployment is over, as a person would see it in the console."""
+        self._story.until(self._is_steady, "the deployment to end")
 
     def _measure_record(self, step: Step) -> None:
         """Note how long the newest address answered before the record held it."""
@@ -299,13 +314,20 @@ class Demo:
                     return str(json.loads(event["message"])["reason"])
         return None
 
-    @contextmanager
-    def _step(self, title: str) -> Iterator[Step]:
-        """A step of the story, with what the visitor met during it."""
-        with self._story.step(title) as step:
-            yield step
-            visits = [text for at, text in self._watch.visits if at >= step.started]
-            step.visits, step.failed_visits = len(visits), visits.count(None)
+
+def note_visits(steps: Sequence[Step], recording: Recording) -> None:
+    """Note in each step, as the page counts it, how its visitors fared and when its push first answered."""
+    phases = {phase.began_at: phase for phase in recording.phases}
+    for step in steps:
+        phase = phases.get(step.started)
+        if phase is None:
+            continue
+        found = count(recording.requests, phase=phase)
+        step.visits, step.failed_visits = found.total, found.failed
+        for push in recording.pushes:
+            after = first_answer(recording, push.version, push.at)
+            if phase.began_at <= push.at < phase.ended_at and after is not None:
+                step.measured = {"push → first answer of the new version": after, **step.measured}
 
 
 def _broken_image() -> Image:

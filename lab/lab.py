@@ -204,6 +204,7 @@ class Lab:
         config.bind = [f"{host}:{self.port}" for host in self._hosts()]
         config.graceful_timeout = 1
         config.loglevel = "WARNING"
+        config.errorlog = logging.getLogger("hypercorn.error")  # otherwise it writes to the terminal
         end = self._on_loop(asyncio.Event)
         server = asyncio.run_coroutine_threadsafe(
             serve(application, config, shutdown_trigger=end.wait), self._loop

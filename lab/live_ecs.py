@@ -57,7 +57,12 @@ class LabWorld:
         repository, reference = split_image(image)
         return self._manifest_digest(repository, reference)
 
-    def allocate_interface(self, subnet_ids: Sequence[str], public: bool) -> Interface:  # noqa: FBT001 - the model's protocol
+    def allocate_interface(
+        self,
+        subnet_ids: Sequence[str],
+        group_ids: Sequence[str],
+        public: bool,  # noqa: FBT001 - the model's protocol
+    ) -> Interface:
         """Return a new interface; its public address is one of this machine's."""
         eni_id = f"eni-{secrets.token_hex(9)[:17]}"
         interface = Interface(
@@ -67,6 +72,7 @@ class LabWorld:
             subnet_id=subnet_ids[secrets.randbelow(len(subnet_ids))],
             mac=":".join(["0a", *(f"{secrets.randbelow(256):02x}" for _ in range(5))]),
             attachment_id=secrets.token_hex(16),
+            group_ids=tuple(group_ids),
         )
         self.interfaces[eni_id] = interface
         return interface

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from lab.ecs.world import Interface
 
 NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
+FILTERS: dict[str, Callable[[Interface], tuple[str, ...]]] = {
+    "network-interface-id": lambda interface: (interface.eni_id,),
+    "group-id": lambda interface: interface.group_ids,
+}
 
 
 def described(interfaces: Mapping[str, Interface], form: Mapping[str, str]) -> tuple[int, str]:
@@ -33,10 +37,10 @@ def described(interfaces: Mapping[str, Interface], form: Mapping[str, str]) -> t
         name = form.get(f"Filter.{number}.Name")
         if name is None:
             break
-        if name != "network-interface-id":
+        if name not in FILTERS:
             return 400, _error("InvalidParameterValue", f"The lab does not know the filter {name}")
-        values = _numbered(form, f"Filter.{number}.Value")
-        found = [interface for interface in found if interface.eni_id in values]
+        values = set(_numbered(form, f"Filter.{number}.Value"))
+        found = [interface for interface in found if values.intersection(FILTERS[name](interface))]
     return 200, (
         f'<DescribeNetworkInterfacesResponse xmlns="{NAMESPACE}"><networkInterfaceSet>'
         f"{''.join(map(_item, found))}</networkInterfaceSet></DescribeNetworkInterfacesResponse>"
@@ -53,11 +57,12 @@ def _item(interface: Interface) -> str:
     if interface.public_ip:
         public_ip = f"<publicIp>{interface.public_ip}</publicIp>"
         association = f"<association>{public_ip}<ipOwnerId>amazon</ipOwnerId></association>"
+    groups = "".join(f"<item><groupId>{group_id}</groupId></item>" for group_id in interface.group_ids)
     return (
         f"<item><networkInterfaceId>{interface.eni_id}</networkInterfaceId><subnetId>{interface.subnet_id}</subnetId>"
         f"<availabilityZone>{interface.availability_zone}</availabilityZone><status>in-use</status>"
         f"<macAddress>{interface.mac}</macAddress><privateIpAddress>{interface.private_ip}</privateIpAddress>"
-        f"{association}</item>"
+        f"<groupSet>{groups}</groupSet>{association}</item>"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import subprocess
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 STACK_NAME = "pushlive-lab"
+AWS_SECONDS = {"DrainSeconds": 95, "SettleSeconds": 15, "TtlSeconds": 10}
+"""Parameters that are times, as the template has them."""
 CONFIG = ("--config-file", str(ROOT / "samconfig.toml"), "--config-env", "lab")
 
 
@@ -35,6 +38,12 @@ def executable() -> str:
     if found := os.environ.get("SAM") or (str(own) if own.exists() else shutil.which("sam")):
         return found
     raise SamError("SAM CLI is not installed: `make .venv-sam` installs it into this folder")
+
+
+def parameters(zone_id: str, host_name: str, speed: float) -> dict[str, str]:
+    """Return the stack's parameters under this name, with the template's times in the lab's time."""
+    times = {name: str(math.ceil(seconds / speed)) for name, seconds in AWS_SECONDS.items()}
+    return {"HostedZoneId": zone_id, "HostName": host_name, **times}
 
 
 def build(folder: Path, progress: Callable[[str], None] = print) -> None:

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.markup import escape
 from rich.table import Table
 
+from lab import watch
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from rich.console import Console
+
+T = TypeVar("T")
+
+LONGEST_SILENCE_SECONDS = 10.0
+SPINNER_COLUMNS = 2
 
 
 @dataclass
@@ -31,14 +39,27 @@ class Step:
 
 
 class Story:
-    """The steps so far, what is said about them, and the tools' own words in a file."""
+    """The steps so far, what is said about them, what is awaited now, and the tools' own words in a file.
 
-    def __init__(self, console: Console, folder: Path, log_name: str = "demo.log") -> None:
+    A terminal shows what is awaited beside a spinner. Elsewhere it is a line of its own after
+    `silence_seconds` in which nothing was said.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        folder: Path,
+        log_name: str = "demo.log",
+        silence_seconds: float = LONGEST_SILENCE_SECONDS,
+    ) -> None:
         self.steps: list[Step] = []
         self._console = console
         self._folder = folder
         self._log = (folder / log_name).open("w")
         self._status = console.status("")
+        self._awaited = ""
+        self._silence_seconds = silence_seconds
+        self._said = threading.Event()
 
     @contextmanager
     def step(self, title: str) -> Iterator[Step]:
@@ -46,25 +67,75 @@ class Story:
         step = Step(title, time.time())
         self._console.print(f"[bold]{title}[/]")
         self._log.write(f"\n== {title}\n")
-        self._status.update("")
-        with self._status:
+        self.show("")
+        with self._status, self._no_long_silence(step):
             yield step
         step.seconds = time.time() - step.started
         self.steps.append(step)
         self._console.print(f"  [green]✓[/] {step.seconds:.1f} s")
 
-    def progress(self, line: str) -> None:
-        """Show a line of a tool's output, for a moment, and keep it in the file."""
-        self._log.write(line + "\n")
-        self.show(line)
+    @contextmanager
+    def awaiting(self, what: str) -> Iterator[None]:
+        """Show, while the block runs, what is awaited."""
+        before = self._awaited
+        self.show(what)
+        try:
+            yield
+        finally:
+            self.show(before)
 
-    def show(self, line: str) -> None:
-        """Show a line for a moment."""
-        self._status.update(f"[dim]{escape(line[:100])}[/]")
+    def until(self, look: Callable[[], T | None], what: str) -> T:
+        """`watch.until`, shown as what is awaited.
+
+        Raises:
+            TimeoutError: as there.
+        """
+        with self.awaiting(f"waiting for {what}"):
+            return watch.until(look, what)
+
+    def progress(self, line: str) -> None:
+        """Keep a line of a tool's output in the file, and show it until the tool has ended."""
+        self._log.write(line + "\n")
+        if any(letter.isalpha() for letter in line):  # not a ruler
+            self._show(f"{self._awaited}: {line.strip()}")
+
+    def show(self, what: str) -> None:
+        """Show what is awaited from now on."""
+        self._awaited = what
+        self._show(what)
+
+    def _show(self, words: str) -> None:
+        self._status.update(f"[dim]{escape(words[: self._console.width - SPINNER_COLUMNS])}[/]")
 
     def say(self, text: str) -> None:
         """Tell something of a step, in rich's markup."""
         self._console.print(f"  {text}", soft_wrap=True)
+        self._said.set()
+
+    @contextmanager
+    def _no_long_silence(self, step: Step) -> Iterator[None]:
+        """Where no spinner is seen, say now and then what is awaited."""
+        if self._console.is_interactive:
+            yield
+            return
+        end = False
+
+        def follow() -> None:
+            while not end:
+                if not self._said.wait(self._silence_seconds):
+                    seconds = time.time() - step.started
+                    self._console.print(f"  … {seconds:.0f} s: {escape(self._awaited)}", soft_wrap=True)
+                self._said.clear()
+
+        thread = threading.Thread(target=follow, name="what is awaited", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            end = True
+            self._said.set()
+            thread.join()
+            self._said.clear()
 
     def end(self, speed: float) -> None:
         """Print the table, and write the same as JSON."""

@@ -1,4 +1,4 @@
-"""What a patient person with a stopwatch sees: since when a task answers, what its name and page say."""
+"""What a patient person with a stopwatch sees: since when a task answers, and what its name says."""
 
 from __future__ import annotations
 
@@ -20,26 +20,21 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LOOK_SECONDS = 0.02
-VISIT_SECONDS = 0.05
 
 
 class Watch:
-    """Notes, while its block runs, when a task first answers, the record's changes, what a visitor reads."""
+    """Notes, while its block runs, when a task first answers, and the record's changes."""
 
     def __init__(self, lab: Lab, host_name: str, port: int) -> None:
         self.answering_since: dict[str, float] = {}
         """Address to the time of its first accepted connection."""
         self.records: list[tuple[float, frozenset[str]]] = []
         """When the name had which new set of addresses, oldest first."""
-        self.visits: list[tuple[float, str | None]] = []
-        """When the page was asked for, and what it said; None where that failed."""
         self._lab = lab
         self._host_name = host_name
         self._port = port
         self._end = threading.Event()
-        self._threads = [
-            threading.Thread(target=loop) for loop in (self._watch_tasks, self._watch_record, self._visit)
-        ]
+        self._threads = [threading.Thread(target=loop) for loop in (self._watch_tasks, self._watch_record)]
 
     def __enter__(self) -> Self:
         """Begin to watch."""
@@ -74,18 +69,6 @@ class Watch:
                 continue
             if not self.records or self.records[-1][1] != addresses:
                 self.records.append((time.time(), addresses))
-
-    def _visit(self) -> None:
-        """Read the page again and again, as one visitor does: the name is cached for its TTL."""
-        resolver = Resolver(self._lab.dns)
-        while not self._end.wait(VISIT_SECONDS):
-            if not self.records or not self.records[-1][1]:
-                continue  # not there yet: to ask now would make the resolver remember that it is missing
-            at = time.time()
-            try:
-                self.visits.append((at, page(resolver, self._host_name, self._port)))
-            except OSError:
-                self.visits.append((at, None))
 
 
 def accepts(address: str, port: int) -> bool:

@@ -1,13 +1,20 @@
-"""What the lab's name server answers: Route 53's record sets, read through its API at each query."""
+"""The lab's hosted zones, and what its name server answers: Route 53's record sets, read at each query."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from lab.dns import RecordSet
 
 if TYPE_CHECKING:
     from mypy_boto3_route53 import Route53Client
+
+
+def create_zone(client: Route53Client, name: str) -> str:
+    """Create a hosted zone; return its id."""
+    made = client.create_hosted_zone(Name=name, CallerReference=str(time.time()))
+    return made["HostedZone"]["Id"].rpartition("/")[2]
 
 
 class RecordSets:

@@ -127,6 +127,7 @@ class ExistingCluster(DeployedStack):
     def types(self, line: str, *, rest: str = "", **words: str) -> str:
         """What a line prints, with a word for each in capitals, and `rest` after it."""
         words = {"REGION": REGION, "ACCOUNT": ACCOUNT, "CLUSTER": CLUSTER, "TAG": "latest", **words}
+        words["SERVICE_ARN"] = f"arn:aws:ecs:{REGION}:{ACCOUNT}:service/{CLUSTER}/{words.get('SERVICE', '')}"
         return terminal.types(f"{terminal.filled_in(line, words)} {rest}", sam.environment(self.lab))
 
     def run_schedule(self, function: str) -> str:

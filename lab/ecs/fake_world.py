@@ -35,7 +35,12 @@ class FakeWorld:
             return image.partition("@")[2] if image in self.digests else None
         return self.images.get(image if ":" in image.rpartition("/")[2] else f"{image}:latest")
 
-    def allocate_interface(self, subnet_ids: Sequence[str], public: bool) -> Interface:  # noqa: FBT001 - see World
+    def allocate_interface(
+        self,
+        subnet_ids: Sequence[str],
+        group_ids: Sequence[str],
+        public: bool,  # noqa: FBT001 - see World
+    ) -> Interface:
         """See World."""
         self.allocated += 1
         number = self.allocated
@@ -46,6 +51,7 @@ class FakeWorld:
             subnet_id=subnet_ids[number % len(subnet_ids)] if subnet_ids else "subnet-0",
             mac=f"0a:00:00:{number >> 16 & 255:02x}:{number >> 8 & 255:02x}:{number & 255:02x}",
             attachment_id=f"attachment-{number}",
+            group_ids=tuple(group_ids),
         )
         self.interfaces[interface.eni_id] = interface
         return interface

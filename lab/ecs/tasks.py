@@ -53,7 +53,9 @@ def launch(
         id=task_id,
         cluster=cluster,
         definition=definition,
-        interface=engine.world.allocate_interface(tuple(network.get("subnets", ())), public),
+        interface=engine.world.allocate_interface(
+            tuple(network.get("subnets", ())), tuple(network.get("securityGroups", ())), public
+        ),
         containers=containers,
         group=group,
         created_at=engine.now,

@@ -22,6 +22,8 @@ class Interface:
     mac: str
     attachment_id: str
     availability_zone: str = "us-east-1a"
+    group_ids: tuple[str, ...] = ()
+    """Its security groups."""
 
 
 class World(Protocol):
@@ -33,8 +35,13 @@ class World(Protocol):
         For an index it is the index's digest.
         """
 
-    def allocate_interface(self, subnet_ids: Sequence[str], public: bool) -> Interface:  # noqa: FBT001 - the agreed signature
-        """A new interface in one of the subnets."""
+    def allocate_interface(
+        self,
+        subnet_ids: Sequence[str],
+        group_ids: Sequence[str],
+        public: bool,  # noqa: FBT001 - the agreed signature
+    ) -> Interface:
+        """A new interface in one of the subnets, with these security groups."""
 
     def release_interface(self, eni_id: str) -> None:
         """The interface is gone, and its public address with it."""

@@ -23,6 +23,7 @@ import asyncio
 import json
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict, astuple, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FLUSH_SECONDS = 0.2
+LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -200,10 +202,23 @@ class Attempt:
 
 
 async def run(load: Load, note: Note, end: asyncio.Event) -> None:
-    """Let all clients ask until `end`."""
+    """Let all clients ask until `end`, from when all their names have addresses."""
+    for name in sorted({settings.host_name for settings in load.clients}):
+        while not end.is_set() and not await _addresses(load.name_server, name):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await end.wait()
     async with asyncio.TaskGroup() as group:
         for settings in load.clients:
             group.create_task(Client(settings, load, note).run(end))
+
+
+async def _addresses(name_server: tuple[str, int], name: str) -> list[str]:
+    """What a resolver that remembers nothing says: a client's own would remember that the name is missing."""
+    try:
+        return await asyncio.to_thread(Resolver(name_server).resolve, name)
+    except ResolutionError:
+        return []
 
 
 async def main() -> None:

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.load.clients import ClientSettings
+from lab.load.clients import ClientSettings, Load
 from lab.load.images import PORT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROUNDS = 2  # clients of each kind for a service
-# Nobody asks in the first second, while the clients' process starts.
-FIRST_AFTER_SECONDS = 1.0
+TIMEOUT_SECONDS = 2.0  # of a request; of this machine's time, as latencies are
+HOLD_SECONDS = 5  # of AWS: some resolvers keep an answer for so much longer
+
+
+def load(
+    name_server: tuple[str, int],
+    host_names: Sequence[str],
+    *,
+    requests_per_second: float,
+    speed: float,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+) -> Load:
+    """Return the load of a lab of that speed: all its clients, from when their names are there."""
+    asking = clients(host_names, requests_per_second=requests_per_second, hold_seconds=HOLD_SECONDS / speed)
+    return Load(name_server, timeout_seconds, asking)
 
 
 def clients(
@@ -31,7 +44,7 @@ def clients(
             host_name=host_name,
             port=PORT,
             requests_per_second=each,
-            first_after_seconds=FIRST_AFTER_SECONDS + (place * len(host_names) + number) / count / each,
+            first_after_seconds=(place * len(host_names) + number) / count / each,
             keeps_alive=keeps,
             holds_seconds=holds,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING
 from lab import sam
 from lab.load import mix
 from lab.load.answers import Answers
-from lab.load.clients import Load
 from lab.load.images import DIES, NAMES, PORT, TAGS, broken_image, image
 from lab.load.rivals import TTL_SECONDS as RIVALS_TTL_SECONDS
 from lab.load.rivals import NaiveRecorder, Person
@@ -24,6 +22,7 @@ from lab.picture.page import page, png
 from lab.recording import Phase, Push, Recording, write
 from lab.story import Story
 from lab.watch import until
+from lab.zones import create_zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,15 +31,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from lab.lab import Lab
+    from lab.load.clients import Load
     from lab.load.rivals import Rival
     from lab.oci import Image
 
 # All of these are seconds of AWS, and pass as much faster as the lab's time does.
-DRAIN_SECONDS = 95
-SETTLE_SECONDS = 15
-TTL_SECONDS = 10
 PROPAGATION_SECONDS = 60  # the worst that Route 53 normally takes
-HOLD_SECONDS = 5  # some resolvers keep an answer for so much longer
 SLOW_START_SECONDS = 18
 QUIET_SECONDS = 60
 BETWEEN_PUSHES_SECONDS = 60
@@ -48,7 +44,6 @@ LONGEST_PHASE_SECONDS = 1800
 
 LOOK_SECONDS = 0.25
 TABLE_COLUMNS = 112
-TIMEOUT_SECONDS = 2.0  # of a request; of this machine's time, as latencies are
 
 
 class LoadRun:
@@ -92,16 +87,8 @@ class LoadRun:
 
     def _deploy_the_stack(self) -> None:
         with self._story.step("sam deploy sets up the stack"):
-            route53 = self._lab.client("route53")
-            zone = route53.create_hosted_zone(Name=ZONE, CallerReference=str(time.time()))
-            self._zone_id = zone["HostedZone"]["Id"].rpartition("/")[2]
-            self._parameters = {
-                "HostedZoneId": self._zone_id,
-                "HostName": STACK_HOST_NAME,
-                "SettleSeconds": str(math.ceil(SETTLE_SECONDS / self._lab.speed)),
-                "DrainSeconds": str(math.ceil(DRAIN_SECONDS / self._lab.speed)),
-                "TtlSeconds": str(math.ceil(TTL_SECONDS / self._lab.speed)),
-            }
+            self._zone_id = create_zone(self._lab.client("route53"), ZONE)
+            self._parameters = sam.parameters(self._zone_id, STACK_HOST_NAME, self._lab.speed)
             sam.build(self._folder / "build", self._story.progress)
             outputs = self._sam_deploy()
             self._registry, _, rest = outputs["Step3Push"].split()[-1].partition("/")
@@ -122,12 +109,12 @@ class LoadRun:
             self._until(self._names_are_known, "all names to be known")
 
     def _clients(self) -> Load:
-        clients = mix.clients(
+        return mix.load(
+            self._lab.dns,
             [service.host_name for service in self._all],
             requests_per_second=self._requests_per_second,
-            hold_seconds=HOLD_SECONDS / self._lab.speed,
+            speed=self._lab.speed,
         )
-        return Load(self._lab.dns, TIMEOUT_SECONDS, clients)
 
     # the phases
 
@@ -208,7 +195,7 @@ class LoadRun:
     def _names_are_known(self) -> bool:
         """Whether every name has a record, and no resolver holds anything older."""
         changed_at, records = self._lab.names.history[-1]
-        spread_seconds = PROPAGATION_SECONDS + RIVALS_TTL_SECONDS + HOLD_SECONDS
+        spread_seconds = PROPAGATION_SECONDS + RIVALS_TTL_SECONDS + mix.HOLD_SECONDS
         complete = all((service.host_name, "A") in records for service in self._all)
         # A TTL has whole seconds.
         return complete and time.time() > changed_at + spread_seconds / self._lab.speed + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lab.picture.canvas import LANE_HEIGHT, Canvas
-from lab.picture.findings import duration
+from lab.picture.findings import NO_IMAGE, duration
 from lab.picture.marks import BAND, FAILURE, INK, QUIET, Band, Bar, Line, Mark, Triangle
 from lab.picture.measures import LABEL_GAP, Place, beside, from_there, label_pixels, lanes, shortened
 
@@ -18,6 +18,7 @@ HALF_A_MARK = 5
 SHORTEST_BAR = 3
 """Pixels: what was over at once is still seen."""
 DIGEST_LETTERS = 19
+LONGEST_TITLE = 60
 
 
 def bands(drawn: Canvas, top: float) -> Iterator[Mark]:
@@ -40,7 +41,7 @@ def phases(drawn: Canvas) -> None:
     """A label at the beginning of each phase."""
     found = sorted(drawn.recording.phases, key=lambda phase: phase.began_at)
     begins = [drawn.axis.to_pixels(drawn.since(phase.began_at)) for phase in found]
-    words = [shortened(phase.title) for phase in found]
+    words = [shortened(phase.title, LONGEST_TITLE) for phase in found]
     places = [from_there(x, label_pixels(text, bold=True)) for x, text in zip(begins, words, strict=True)]
     chosen = lanes(places)
     for phase, text, place, lane in zip(found, words, places, chosen, strict=True):
@@ -92,6 +93,8 @@ def deployments(drawn: Canvas) -> None:
 
 
 def _deployment_words(each: Deployment) -> str:
+    if not each.version:
+        return NO_IMAGE
     known = {"SUCCESSFUL": "live", "ROLLBACK_SUCCESSFUL": "rolled back"}
     status = known.get(each.status, each.status.lower().replace("_", " "))
     return shortened(f"{shortened(each.version)}: {status}", 40)
@@ -116,7 +119,7 @@ def _deployment_bar(drawn: Canvas, each: Deployment, top: float) -> Bar:
     shown = max(ended, began + drawn.axis.to_seconds(SHORTEST_BAR))
     tip = {
         "deployment": each.id,
-        "of": each.version,
+        "of": each.version or NO_IMAGE,
         "status": each.status,
         "created": drawn.axis.moment(began),
         "lasted": drawn.axis.length(ended - began) + ("" if each.finished_at else ", till the end"),

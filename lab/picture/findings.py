@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 from lab.picture.measures import nice_seconds
 
 if TYPE_CHECKING:
-    from lab.recording import Recording, Request, TaskLife
+    from lab.recording import Phase, Recording, Request, TaskLife
 
 MOST_BUCKETS = 180
 NO_VERSION = "(no version)"
+NO_IMAGE = "waits for the first push"
+"""A deployment or a task without a version: there was no image yet."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,25 @@ def duration(recording: Recording) -> float:
 def failures(recording: Recording) -> Counter[str]:
     """How many requests failed, by kind."""
     return Counter(request.failure for request in recording.requests if request.failure)
+
+
+def within(recording: Recording, phase: Phase) -> list[Request]:
+    """The requests that were due in the phase, in order."""
+    found = (each for each in recording.requests if phase.began_at <= each.at < phase.ended_at)
+    return sorted(found, key=lambda each: each.at)
+
+
+def by_deployments(recording: Recording) -> tuple[list[Phase], list[Phase]]:
+    """The phases in which a deployment began, and the others."""
+    moments = [each.created_at for each in recording.deployments]
+    deploying = [p for p in recording.phases if any(p.began_at <= at < p.ended_at for at in moments)]
+    return deploying, [phase for phase in recording.phases if phase not in deploying]
+
+
+def failing_span(requests: list[Request]) -> list[Request]:
+    """Those from the first that failed to the last; empty where none did."""
+    numbers = [number for number, each in enumerate(requests) if each.failure]
+    return requests[numbers[0] : numbers[-1] + 1] if numbers else []
 
 
 def versions(recordings: list[Recording]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lab.picture.canvas import GAP, LANE_HEIGHT, Canvas
-from lab.picture.findings import Hold, duration, holds
+from lab.picture.findings import NO_IMAGE, Hold, duration, holds
 from lab.picture.marks import BLACK, FAINT, QUIET, Bar, Line, Mark, Text
 from lab.picture.measures import GUTTER_PIXELS, label_pixels, shortened
 
@@ -55,6 +55,8 @@ def _tasks_words(drawn: Canvas) -> str:
 
 def _label(task: TaskLife) -> str:
     """Version and address, the version cut so that both fit left of the plot."""
+    if not task.version and not task.address:
+        return NO_IMAGE
     address = shortened(task.address or "no address", len("255.255.255.255"))
     labels = [f"{shortened(task.version, most)} · {address}" for most in range(14, 0, -1)]
     return next((label for label in labels if label_pixels(label) <= GUTTER_PIXELS - 8), address)
@@ -84,7 +86,7 @@ def _life(drawn: Canvas, task: TaskLife, height: float) -> Iterator[Mark]:
         if ended > began:
             tip = {
                 "task": task.id,
-                "version": task.version,
+                "version": task.version or NO_IMAGE,
                 "address": task.address,
                 "now it": name,
                 "from": drawn.axis.moment(began),

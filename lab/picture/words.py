@@ -4,21 +4,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lab.picture.findings import duration, failures, first_answer
+from lab.picture.findings import by_deployments, duration, failing_span, failures, first_answer, within
 from lab.picture.measures import clock, shortened
 
 if TYPE_CHECKING:
     from collections import Counter
 
-    from lab.recording import Recording
+    from lab.recording import Recording, Request
 
 
 def headline(recordings: list[Recording]) -> str:
     """The first recording in a sentence; the others are what it is compared with."""
     ours = recordings[0]
-    name = shortened(ours.host_name, 60)
     pushes = {0: "No push", 1: "1 push"}.get(len(ours.pushes), f"{len(ours.pushes)} pushes")
-    return f"{pushes} in {clock(duration(ours))} minutes: {failed(ours, f'requests to {name}')}"
+    return f"{pushes} in {clock(duration(ours))} minutes: {_failed_when(ours)}"
+
+
+def _failed_when(recording: Recording) -> str:
+    """How many requests failed during deployments; and of what else was tried, where some failed."""
+    requests = f"requests to {shortened(recording.host_name, 60)}"
+    deploying, others = by_deployments(recording)
+    if not failures(recording) or not deploying:
+        return failed(recording, requests)
+    found = [each for phase in deploying for each in within(recording, phase)]
+    said = [f"{_failed_of(found)} {requests} failed during deployments"]
+    for phase in others:
+        if spanned := failing_span(within(recording, phase)):
+            seconds = spanned[-1].at - spanned[0].at
+            said.append(f"{_failed_of(spanned)} in {seconds:.1f} s of “{shortened(phase.title, 60)}”")
+    return ", ".join(said)
+
+
+def _failed_of(requests: list[Request]) -> str:
+    return f"{sum(bool(each.failure) for each in requests):,} of {len(requests):,}"
 
 
 def explanation(recordings: list[Recording]) -> str:
@@ -35,7 +53,7 @@ def failed(recording: Recording, requests: str) -> str:
     """Failed and total in words."""
     if not recording.requests:
         return "no request was made"
-    return f"{failures(recording).total():,} of {len(recording.requests):,} {requests} failed"
+    return f"{_failed_of(recording.requests)} {requests} failed"
 
 
 def kinds_of_failure(kinds: Counter[str], most: int | None = None) -> str:

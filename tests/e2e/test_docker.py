@@ -5,6 +5,7 @@ from __future__ import annotations
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
+from lab import sam, walk
 from lab.watch import until
 from tests.deployed_stack import HOST_NAME
 from tests.e2e.oci_layout import write_index
@@ -19,6 +20,14 @@ def test_the_printed_lines_are_the_deploy(live: Typed) -> None:
     assert "version dev," in live.page()
     assert live.record_names() == {(HOST_NAME, "A"), (f"_pushlive.{HOST_NAME}", "TXT")}
     assert len(live.deployments()) == 2, "the empty one of the stack's creation, and that of the push"
+
+
+def test_the_lines_that_make_lab_prints_are_the_deploy(live: Typed) -> None:
+    parts = walk.parts(sam.ROOT, {}, sam.STACK_NAME, {}, docker=True)
+    image, first, second = (line for part in parts for line in part.lines if "IMAGE" in line)
+    for version, line in (("1", first), ("2", second)):
+        live.types(f"{image}\n{line}")
+        live.is_live(version)
 
 
 def test_each_task_is_a_container_with_an_address_of_its_own(live: Typed) -> None:
@@ -37,7 +46,7 @@ def test_each_task_is_a_container_with_an_address_of_its_own(live: Typed) -> Non
 
 
 def test_sigterm_reaches_the_container_and_its_exit_code_comes_back(live: Typed) -> None:
-    live.deploys("2")
+    live.deploys("drains")
     ended = until(lambda: [c for c in live.stopped() if c.get("exitCode") is not None], "the old task's end")
     assert ended[-1]["exitCode"] == 0, "hello_app drains, and ends well"
     until(lambda: any('"draining"' in line for line in live.log_lines()), "its last words in the log")

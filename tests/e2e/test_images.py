@@ -6,16 +6,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.load import mix
+from lab.load.answers import Answers
 from lab.watch import Watch, until
 from tests.deployed_stack import HOST_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lab.recording import Request
     from tests.e2e.conftest import Typed
 
 PORT = 8080
 IMAGES = "tests/e2e/images"
+REQUESTS_PER_SECOND = 20
 
 
 @pytest.fixture
@@ -29,10 +33,20 @@ def good(live: Typed, request: pytest.FixtureRequest) -> Typed:
 
 @pytest.fixture
 def watch(good: Typed) -> Iterator[Watch]:
-    """A visitor, from the good image on."""
+    """Somebody with a stopwatch, from the good image on."""
     with Watch(good.lab, HOST_NAME, PORT) as watching:
-        until(lambda: watching.visits and watching.visits[-1][1], "the visitor's first page")
+        until(lambda: watching.records, "the record")
         yield watching
+
+
+@pytest.fixture
+def visits(good: Typed) -> Iterator[list[Request]]:
+    """What visitors meet, from the good image on."""
+    load = mix.load(good.lab.dns, [HOST_NAME], requests_per_second=REQUESTS_PER_SECOND, speed=good.lab.speed)
+    with Answers(load) as answers:
+        found = answers.requests[HOST_NAME]
+        until(lambda: found, "the visitors' first page")
+        yield found
 
 
 def push(live: Typed, program: str, version: str = "") -> None:
@@ -40,15 +54,17 @@ def push(live: Typed, program: str, version: str = "") -> None:
     live.types(f"docker build {arguments} -t {live.uri} {IMAGES} && {live.outputs['Step3Push']}")
 
 
-def failed(watch: Watch, since: float = 0) -> list[float]:
-    return [at for at, text in watch.visits if text is None and at > since]
+def failed(visits: list[Request]) -> list[Request]:
+    return [each for each in visits if each.failure]
 
 
 def newest_record(watch: Watch) -> frozenset[str]:
     return watch.records[-1][1]
 
 
-def test_an_image_that_exits_at_once_is_rolled_back_and_never_tried_again(good: Typed, watch: Watch) -> None:
+def test_an_image_that_exits_at_once_is_rolled_back_and_never_tried_again(
+    good: Typed, watch: Watch, visits: list[Request]
+) -> None:
     good_digest = running_digest(good)
     push(good, "exits_at_once")
     until(lambda: rolled_back(good), "the rollback")
@@ -67,23 +83,27 @@ def test_an_image_that_exits_at_once_is_rolled_back_and_never_tried_again(good: 
     assert len(good.deployments()) == count
     # the record, the visitor
     until(lambda: newest_record(watch) <= live_addresses(good), "the record to hold live tasks only")
-    assert failed(watch) == []
+    assert failed(visits) == []
 
 
-def test_an_image_that_listens_late_is_published_when_it_listens(good: Typed, watch: Watch) -> None:
+def test_an_image_that_listens_late_is_published_when_it_listens(
+    good: Typed, watch: Watch, visits: list[Request]
+) -> None:
     before = newest_record(watch)
     push(good, "listens_late")
-    until(lambda: "version listens_late" in (watch.visits[-1][1] or ""), "the new page")
+    until(lambda: visits[-1].version == "listens_late", "the new page")
     until(lambda: good.is_steady(1), "the deployment's end")
     [new] = newest_record(watch) - before
     held_at, answered_at = watch.record_held(new), watch.answering_since[new]
     assert held_at is not None
     assert held_at >= answered_at, "the record held an address that did not answer yet"
     assert "warming up" in good.log_lines()
-    assert failed(watch) == []
+    assert failed(visits) == []
 
 
-def test_an_image_that_never_listens_is_rolled_back_and_no_visitor_notices(good: Typed, watch: Watch) -> None:
+def test_an_image_that_never_listens_is_rolled_back_and_no_visitor_notices(
+    good: Typed, visits: list[Request]
+) -> None:
     good_digest = running_digest(good)
     push(good, "never_listens")
     until(lambda: rolled_back(good), "the rollback", seconds=180)  # three times 330 s of AWS's
@@ -93,19 +113,21 @@ def test_an_image_that_never_listens_is_rolled_back_and_no_visitor_notices(good:
     assert any("failed container health checks" in reason for reason in reasons), reasons
     assert "running, but not listening" in good.log_lines()
     assert "this image failed" in good.run_schedule("RedeployService")
-    assert failed(watch) == []
+    assert failed(visits) == []
 
 
-def test_an_image_that_ignores_sigterm_is_killed_after_the_stop_timeout(good: Typed, watch: Watch) -> None:
+def test_an_image_that_ignores_sigterm_is_killed_after_the_stop_timeout(
+    good: Typed, visits: list[Request]
+) -> None:
     push(good, "ignores_sigterm")
     good.is_live("ignores_sigterm")
     good.deploys("after-ignores-sigterm")
     until(lambda: good.stopped()[-1].get("exitCode") == 137, "the exit code of SIGKILL")
-    assert failed(watch) == [], "it served until its end, and the record had long moved on"
+    assert failed(visits) == [], "it served until its end, and the record had long moved on"
 
 
 def test_an_image_that_dies_on_sigterm_at_once_is_replaced_and_no_visitor_notices(
-    good: Typed, watch: Watch
+    good: Typed, watch: Watch, visits: list[Request]
 ) -> None:
     push(good, "dies_on_sigterm")
     good.is_live("dies_on_sigterm")
@@ -113,11 +135,13 @@ def test_an_image_that_dies_on_sigterm_at_once_is_replaced_and_no_visitor_notice
     good.deploys("after-dies-on-sigterm")
     until(lambda: good.stopped()[-1].get("exitCode") == 143, "the exit code of its own end")
     assert old not in newest_record(watch)
-    until(lambda: "version after-dies-on-sigterm" in (watch.visits[-1][1] or ""), "the visitor to follow")
-    assert failed(watch) == []
+    until(lambda: visits[-1].version == "after-dies-on-sigterm", "the visitor to follow")
+    assert failed(visits) == []
 
 
-def test_an_image_whose_tag_is_deleted_after_the_push_goes_on_running(good: Typed, watch: Watch) -> None:
+def test_an_image_whose_tag_is_deleted_after_the_push_goes_on_running(
+    good: Typed, visits: list[Request]
+) -> None:
     count, (_, repository) = len(good.deployments()), good.repository
     ecr = good.lab.client("ecr")
     ecr.batch_delete_image(repositoryName=repository, imageIds=[{"imageTag": "latest"}])
@@ -125,9 +149,9 @@ def test_an_image_whose_tag_is_deleted_after_the_push_goes_on_running(good: Type
     assert "already right" in good.run_schedule("UpdateRecord")
     assert len(good.deployments()) == count
     assert good.service()["desiredCount"] == good.service()["runningCount"] == 1
-    assert failed(watch) == []
+    assert failed(visits) == []
     good.deploys("after-the-deletion")
-    until(lambda: "version after-the-deletion" in (watch.visits[-1][1] or ""), "the visitor to follow")
+    until(lambda: visits[-1].version == "after-the-deletion", "the visitor to follow")
 
 
 def says_hello(live: Typed) -> bool:

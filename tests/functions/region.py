@@ -447,7 +447,12 @@ class _World:
         digests = [each.image_digest for each in found if (tag or "latest") in each.image_tags]
         return self._region.reported.get(digests[0], digests[0]) if digests else None
 
-    def allocate_interface(self, subnet_ids: Sequence[str], public: bool) -> Interface:  # noqa: FBT001 - see World
+    def allocate_interface(
+        self,
+        subnet_ids: Sequence[str],
+        group_ids: Sequence[str],
+        public: bool,  # noqa: FBT001 - see World
+    ) -> Interface:
         ec2 = self._region.hands["ec2"]
         made = ec2.create_network_interface(SubnetId=subnet_ids[0])["NetworkInterface"]
         eni_id = made["NetworkInterfaceId"]
@@ -466,6 +471,7 @@ class _World:
             subnet_ids[0],
             made["MacAddress"],
             f"attachment-{eni_id}",
+            group_ids=tuple(group_ids),
         )
 
     def release_interface(self, eni_id: str) -> None:

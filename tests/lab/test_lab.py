@@ -52,3 +52,8 @@ def test_runs_that_a_lab_s_end_meets_end_with_it(
     assert list(function_folders()) == []
     assert list(tmp_path.glob("pushlive-functions-*")) == []
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+def test_what_the_server_complains_of_goes_where_all_complaints_go(tmp_path: Path) -> None:
+    with Lab(tmp_path / "lab", speed=600):
+        assert logging.getLogger("hypercorn.error").handlers == []

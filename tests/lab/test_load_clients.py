@@ -16,7 +16,7 @@ import pytest
 
 from lab.dns import DnsServer, Records, RecordSet
 from lab.load.answers import Answers
-from lab.load.clients import Client, ClientSettings, Load, Note, due_times
+from lab.load.clients import Client, ClientSettings, Load, Note, due_times, run
 from lab.load.http_client import (
     CutOffError,
     NoAddressError,
@@ -139,6 +139,7 @@ class Toy:
         self.ways = ways
         self.port = 0
         self.connections: list[str] = []
+        self.looked_up = 0
         self._servers: dict[str, asyncio.Server] = {}
         self.records: dict[tuple[str, str], RecordSet] = {
             ("example.com", "SOA"): RecordSet(("ns. host. 1 7200 900 1209600 60",), 900),
@@ -146,6 +147,7 @@ class Toy:
         }
 
     def known(self) -> Records:
+        self.looked_up += 1
         return self.records
 
     async def open(self, stack: AsyncExitStack) -> None:
@@ -346,6 +348,25 @@ def test_a_kept_connection_goes_on_where_the_name_no_longer_points() -> None:
 
     asyncio.run(moved())
     assert [request.failure for request, _ in noted] == ["", "", "", "refused"]
+
+
+def test_nobody_asks_before_the_name_is_there() -> None:
+    noted: Noted = []
+
+    async def asked() -> None:
+        async with toy() as (made, load):
+            there = made.records.pop(("answers.example.com", "A"))
+            end = asyncio.Event()
+            clients = (settings("answers", made.port),)
+            asking = asyncio.create_task(run(replace(load, clients=clients), noting(noted), end))
+            await asyncio.to_thread(until, lambda: made.looked_up >= 3, "three looks")
+            made.records["answers.example.com", "A"] = there
+            await asyncio.to_thread(until, lambda: len(noted) >= 3, "three answers")
+            end.set()
+            await asking
+
+    asyncio.run(asked())
+    assert {request.failure for request, _ in noted} == {""}
 
 
 def test_the_clients_process_brings_every_answer() -> None:

@@ -13,8 +13,10 @@ from lab.network_interfaces import described
 
 OPERATION = botocore.session.Session().get_service_model("ec2").operation_model("DescribeNetworkInterfaces")
 INTERFACES = {
-    eni_id: Interface(eni_id, "10.0.0.4", public_ip, "subnet-1", "0a:00:00:00:00:01", "attachment")
-    for eni_id, public_ip in (("eni-1", "127.64.0.1"), ("eni-2", None))
+    eni_id: Interface(
+        eni_id, "10.0.0.4", public_ip, "subnet-1", "0a:00:00:00:00:01", "attachment", group_ids=groups
+    )
+    for eni_id, public_ip, groups in (("eni-1", "127.64.0.1", ("sg-1", "sg-2")), ("eni-2", None, ("sg-2",)))
 }
 
 
@@ -39,6 +41,22 @@ def answer(form: dict[str, str]) -> tuple[int, Any]:
             ["eni-1"],
             id="a-filter-does-not-find-what-is-gone",
         ),
+        pytest.param({"Filter.1.Name": "group-id", "Filter.1.Value.1": "sg-1"}, ["eni-1"], id="a-group-s"),
+        pytest.param(
+            {"Filter.1.Name": "group-id", "Filter.1.Value.1": "sg-1", "Filter.1.Value.2": "sg-2"},
+            ["eni-1", "eni-2"],
+            id="either-group-s",
+        ),
+        pytest.param(
+            {
+                "Filter.1.Name": "group-id",
+                "Filter.1.Value.1": "sg-2",
+                "Filter.2.Name": "network-interface-id",
+                "Filter.2.Value.1": "eni-2",
+            },
+            ["eni-2"],
+            id="all-filters-must-match",
+        ),
     ],
 )
 def test_what_is_found(form: dict[str, str], found: list[str]) -> None:
@@ -53,8 +71,14 @@ def test_one_id_that_is_gone_fails_the_whole_call() -> None:
 
 
 def test_an_unknown_filter_is_refused_and_not_overlooked() -> None:
-    status, parsed = answer({"Filter.1.Name": "group-id", "Filter.1.Value.1": "sg-1"})
+    status, parsed = answer({"Filter.1.Name": "subnet-id", "Filter.1.Value.1": "subnet-1"})
     assert (status, parsed["Error"]["Code"]) == (400, "InvalidParameterValue")
+
+
+def test_an_interface_tells_its_groups() -> None:
+    _, parsed = answer({"NetworkInterfaceId.1": "eni-1"})
+    [interface] = parsed["NetworkInterfaces"]
+    assert [group["GroupId"] for group in interface["Groups"]] == ["sg-1", "sg-2"]
 
 
 def test_only_a_public_interface_has_an_association() -> None:

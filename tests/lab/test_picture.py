@@ -15,7 +15,8 @@ from PIL import Image
 from lab.picture import page, png
 from lab.picture.__main__ import main
 from lab.picture.charts import chart
-from lab.recording import Push, Recording, Request, write
+from lab.picture.words import headline
+from lab.recording import Phase, Push, Recording, Request, write
 from tests.recorded_run import SMALL, never_ran, ours, rival
 
 if TYPE_CHECKING:
@@ -59,11 +60,53 @@ def small() -> str:
 
 
 def test_page_says_the_figures_in_words(small: str) -> None:
-    assert "<h1>2 pushes in 1:00 minutes: 1 of 3 requests to app.example.com failed</h1>" in small
+    assert (
+        "<h1>2 pushes in 1:00 minutes: 1 of 3 requests to app.example.com failed during deployments</h1>"
+        in small
+    )
     assert "then, on the same time axis, a script: 0 of 2 requests failed" in small
     assert "<td>pushlive</td><td>3</td><td>1</td><td>no answer within 2 s (1)</td>" in small
     assert "<td>pushlive</td><td>v1</td><td>0:02.0</td><td>8.5 s (AWS time 170 s)</td>" in small
     assert "<td>pushlive</td><td>v2</td><td>0:30.0</td><td>never</td>" in small
+
+
+FIRST, SECOND = Phase("First push", 1000, 1020), Phase("A task is killed", 1020, 1060)
+FIRST_DEPLOYMENT = SMALL.deployments[:1]
+FAILS_AT = (1031, 1032, 1034)
+
+
+@pytest.mark.parametrize(
+    ("phases", "failing", "said"),
+    [
+        pytest.param([FIRST, SECOND], [], "0 of 60 requests to app.example.com failed", id="nothing-failed"),
+        pytest.param(
+            [FIRST, SECOND],
+            FAILS_AT,
+            "0 of 20 requests to app.example.com failed during deployments,"
+            " 3 of 4 in 3.0 s of “A task is killed”",
+            id="something-failed-while-nothing-was-deployed",
+        ),
+        pytest.param(
+            [FIRST, SECOND],
+            (1005, *FAILS_AT),
+            "1 of 20 requests to app.example.com failed during deployments,"
+            " 3 of 4 in 3.0 s of “A task is killed”",
+            id="something-failed-in-both",
+        ),
+        pytest.param(
+            [FIRST, replace(SECOND, began_at=1020, ended_at=1030)],
+            (1005,),
+            "1 of 20 requests to app.example.com failed during deployments",
+            id="what-did-not-fail-is-not-named",
+        ),
+        pytest.param([SECOND], FAILS_AT, "3 of 60 requests to app.example.com failed", id="no-deployment"),
+        pytest.param([], FAILS_AT, "3 of 60 requests to app.example.com failed", id="no-phases"),
+    ],
+)
+def test_headline_says_what_failed_when(phases: list[Phase], failing: tuple[int, ...], said: str) -> None:
+    requests = [Request(at, 0, "a", "", "v1", "refused" if at in failing else "") for at in range(1000, 1060)]
+    run = replace(SMALL, phases=phases, deployments=FIRST_DEPLOYMENT, requests=requests)
+    assert headline([run]) == f"2 pushes in 1:00 minutes: {said}"
 
 
 def test_page_holds_the_figures_as_json(small: str) -> None:

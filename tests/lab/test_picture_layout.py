@@ -36,6 +36,28 @@ def test_a_tasks_life_is_drawn_in_its_parts() -> None:
     ]
 
 
+def test_what_began_before_there_was_an_image_has_a_name() -> None:
+    waiting = replace(
+        SMALL,
+        deployments=[Deployment("d-0", "", 1001, 1002, "SUCCESSFUL")],
+        tasks=[TaskLife("t-0", "", "", 1001, stopping_at=1002, stopped_at=1003)],
+    )
+    marks = upper(waiting)
+    texts = [mark.text for mark in marks if isinstance(mark, Text)]
+    assert texts.count("waits for the first push") == 2
+    tips = [mark.tip for mark in marks if isinstance(mark, Bar)]
+    assert {tip.get("of", tip.get("version")) for tip in tips if "deployment" in tip or "task" in tip} == {
+        "waits for the first push"
+    }
+
+
+def test_a_title_is_not_cut() -> None:
+    titles = ["The first push starts the service", "The event of a push is lost"]
+    phases = [Phase(title, 1000 + 30 * n, 1030 + 30 * n) for n, title in enumerate(titles)]
+    texts = [mark.text for mark in upper(replace(SMALL, phases=phases)) if isinstance(mark, Text)]
+    assert set(titles) <= set(texts)
+
+
 def test_only_a_deployment_that_is_rolled_back_is_dashed() -> None:
     bars = [bar for bar in upper(ours()) if isinstance(bar, Bar) and "deployment" in bar.tip]
     assert {bar.tip["of"]: bar.dashed for bar in bars} == {

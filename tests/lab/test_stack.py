@@ -16,6 +16,7 @@ from lab.resolver import Resolver
 from lab.watch import until
 from tests.deployed_stack import HOST_NAME, DeployedStack, quiet
 from tests.function_processes import function_folders
+from tests.terminal import types
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -254,9 +255,11 @@ def test_without_a_host_name_a_push_deploys_all_the_same(live: DeployedStack) ->
     live.parameters = {"DrainSeconds": "1", "SettleSeconds": "1"}
     live.deploy()
     assert "Step4Url" not in live.outputs
-    assert "describe-network-interfaces" in live.outputs["Step4FindAddress"]
     live.push("1")
     until(lambda: live.is_steady(1), "the first push to run")
+    [interface] = live.lab.ecs.interfaces().values()
+    shown = types(live.outputs["Step4FindAddress"], sam.environment(live.lab))
+    assert shown.split() == [f"http://{interface.public_ip}:8080/"]
     functions = live.lab.client("lambda").list_functions()["Functions"]
     assert ["RedeployService" in function["FunctionName"] for function in functions] == [True]
 

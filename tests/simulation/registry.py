@@ -117,7 +117,12 @@ class Registry:
         named = self.tags.get((repository, tag or "latest"))
         return named and self.reported(repository, named)
 
-    def allocate_interface(self, subnet_ids: Sequence[str], public: bool) -> Interface:  # noqa: FBT001 - see World
+    def allocate_interface(
+        self,
+        subnet_ids: Sequence[str],
+        group_ids: Sequence[str],
+        public: bool,  # noqa: FBT001 - see World
+    ) -> Interface:
         """See World."""
         self.allocated += 1
         number = self.allocated
@@ -133,6 +138,7 @@ class Registry:
             subnet_id=subnet_ids[number % len(subnet_ids)],
             mac=f"0a:00:00:00:{number >> 8 & 255:02x}:{number & 255:02x}",
             attachment_id=f"attachment-{number}",
+            group_ids=tuple(group_ids),
         )
         self.interfaces[interface.eni_id] = interface
         return interface

@@ -70,7 +70,7 @@ class Scenario:
             cloud.ecs("CreateCluster", {"clusterName": cluster})
         cloud.zone.records = dict(OTHERS)
         for _ in range(STRANGERS):
-            cloud.registry.allocate_interface(["subnet-z"], public=True)
+            cloud.registry.allocate_interface(["subnet-z"], [], public=True)
         cloud.bus.muted = not setup.empty
         targets = {image for name in ("app", *setup.services) for image in SERVICES[name][1]}
         for target in sorted(targets):

@@ -161,6 +161,58 @@ def test_seconds_to_live(image: Image, seconds: float | None) -> None:
     assert seconds_to_live(service(found, images=(image,)), found) == seconds
 
 
+SAME = deployment("SUCCESSFUL", created_at=ago(205), deployment_arn="older")
+
+
+@pytest.mark.parametrize(
+    ("older", "seconds"),
+    [
+        pytest.param(SAME, None, id="not-of-an-image-that-ran-before-as-after-a-way-back"),
+        pytest.param(SAME._replace(status="STOPPED"), None, id="not-of-an-image-that-was-on-its-way-before"),
+        pytest.param(SAME._replace(digests={REFERENCE: OLD}), 150, id="of-one-that-follows-another-image"),
+        pytest.param(SAME._replace(digests={}, resolved=False), 150, id="of-one-that-follows-a-hold"),
+        pytest.param(SAME._replace(created_at=ago(100)), 150, id="of-one-that-was-deployed-again-later"),
+    ],
+)
+def test_seconds_to_live_are_those_of_the_first_deployment_of_a_push(
+    older: ServiceDeployment, seconds: float | None
+) -> None:
+    found = deployment("SUCCESSFUL")
+    assert seconds_to_live(service(found, older, images=(Image(REFERENCE, NEW, ago(210)),)), found) == seconds
+
+
+@pytest.mark.parametrize(
+    ("pushed", "others", "since"),
+    [
+        pytest.param(ago(210), (), "150 seconds after the push", id="deployed-at-once"),
+        pytest.param(
+            ago(260),
+            (),
+            "140 seconds after its deployment began and 200 after the push",
+            id="waited-for-the-schedule-or-for-the-end-of-a-pause",
+        ),
+        pytest.param(
+            ago(260),
+            (SAME,),
+            "140 seconds after its deployment began",
+            id="a-way-back-or-the-same-image-again",
+        ),
+        pytest.param(
+            ago(5000), (), "140 seconds after its deployment began", id="an-image-that-gets-its-tag-back"
+        ),
+        pytest.param(None, (), "140 seconds after its deployment began", id="a-tag-that-is-gone"),
+    ],
+)
+def test_a_success_is_told_with_the_time_that_it_took(
+    pushed: datetime | None, others: tuple[ServiceDeployment, ...], since: str
+) -> None:
+    found = deployment("SUCCESSFUL")
+    told = message(
+        service(found, *others, images=(Image(REFERENCE, NEW, pushed),)), found, Circumstances("eu-west-1")
+    )
+    assert told.text.startswith(f"app is live, {since}: no old task runs any more.\n")
+
+
 def test_the_message_of_a_success() -> None:
     found = deployment("SUCCESSFUL")
     told = message(

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 TOLD_WITHIN = timedelta(minutes=15)
 # A push that is older than this is not what a deployment was started for: a tag that was moved back, say.
 LONGEST_WAIT = timedelta(minutes=10)
+# A push is deployed within seconds; one that was not has waited for the schedule, or for the end of a pause.
+AT_ONCE = timedelta(minutes=1)
 MARGIN = len("Deployment: ")
 # Characters: less than 100, ASCII, no line break (SNS API reference, Publish, Subject). A service's name has
 # up to 255, so what happened stands before it.
@@ -108,16 +110,28 @@ def late(service: Service, now: datetime, limit_seconds: int) -> ServiceDeployme
 
 def seconds_to_live(service: Service, deployment: ServiceDeployment) -> float | None:
     """Return the seconds from the push to the end of its deployment; None if no push started it."""
+    pushed_at = _pushed_at(service, deployment)
+    if pushed_at is None or deployment.finished_at is None:
+        return None
+    return (deployment.finished_at - pushed_at).total_seconds()
+
+
+def _pushed_at(service: Service, deployment: ServiceDeployment) -> datetime | None:
+    """Return when the push was that `deployment` is the first to carry; None for what ran before.
+
+    A tag that is moved back keeps the time of the image's first push (docs/decisions.md), so only an older
+    deployment of the same digest tells that from a push.
+    """
+    older = [each for each in service.deployments if each.created_at < deployment.created_at]
     pushes = [
         image.pushed_at
         for image in service.images
         if image.pushed_at
         and _carries(deployment, image)
         and image.pushed_at <= deployment.created_at < image.pushed_at + LONGEST_WAIT
+        and not any(_carries(each, image) for each in older)
     ]
-    if not pushes or deployment.finished_at is None:
-        return None
-    return (deployment.finished_at - max(pushes)).total_seconds()
+    return max(pushes, default=None)
 
 
 def _carries(deployment: ServiceDeployment, image: Image) -> bool:
@@ -132,13 +146,8 @@ def message(service: Service, deployment: ServiceDeployment, around: Circumstanc
 
 
 def _live(service: Service, deployment: ServiceDeployment, around: Circumstances) -> Message:
-    seconds = seconds_to_live(service, deployment)
-    took = (deployment.finished_at or deployment.created_at) - deployment.created_at
-    since = f"{took.total_seconds():.0f} seconds after its deployment began"
-    if seconds is not None:
-        since = f"{seconds:.0f} seconds after the push"
     lines = [
-        f"{service.service_name} is live, {since}: no old task runs any more.",
+        f"{service.service_name} is live, {_since(service, deployment)}: no old task runs any more.",
         "",
         *_images("Image", deployment.digests),
     ]
@@ -146,6 +155,18 @@ def _live(service: Service, deployment: ServiceDeployment, around: Circumstances
         port = f":{around.port}" if around.port not in (None, 80) else ""
         lines.append(_line("Address", f"http://{around.host_name}{port}/"))
     return Message(_subject("live", service.service_name), _text(lines, deployment))
+
+
+def _since(service: Service, deployment: ServiceDeployment) -> str:
+    """Return how long it took: since the push if that was deployed at once, otherwise its own time first."""
+    finished_at, pushed_at = deployment.finished_at or deployment.created_at, _pushed_at(service, deployment)
+    own = f"{(finished_at - deployment.created_at).total_seconds():.0f} seconds after its deployment began"
+    if pushed_at is None:
+        return own
+    seconds = f"{(finished_at - pushed_at).total_seconds():.0f}"
+    if deployment.created_at < pushed_at + AT_ONCE:
+        return f"{seconds} seconds after the push"
+    return f"{own} and {seconds} after the push"
 
 
 def _failed(service: Service, deployment: ServiceDeployment, around: Circumstances) -> Message:

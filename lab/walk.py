@@ -1,0 +1,79 @@
+"""What `make lab` says: what is there, and what to type into another terminal, in bash or zsh. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+ZONE = "example.com"
+HOST_NAME = f"hello.{ZONE}"
+URL = f"http://{HOST_NAME}:8080/"
+ENVIRONMENTS = (".venv", ".venv-sam", ".venv-aws")
+FIRST_REPOSITORY = "repositories[0].repositoryUri"
+OUTPUTS = "Stacks[0].Outputs[].[OutputKey, OutputValue]"
+NO_PROXY = "127.0.0.0/8,127.0.0.1,localhost"  # a proxy would look for the lab on its own machine
+
+
+class Part(NamedTuple):
+    """A sentence, and the lines to paste that stand below it."""
+
+    says: str
+    lines: Sequence[str]
+
+
+def parts(
+    root: Path,
+    environment: Mapping[str, str],
+    stack_name: str,
+    parameters: Mapping[str, str],
+    *,
+    docker: bool,
+) -> Iterator[Part]:
+    """Yield what to paste: the variables, then the commands from nothing to a second version and its reasons.
+
+    `root` is the checkout; `environment` makes tools talk to the lab.
+    """
+    path = ":".join(f"$PWD/{name}/bin" for name in ENVIRONMENTS)
+    yield Part(
+        "Paste this into a second terminal, so that it talks to the lab:",
+        [
+            f"cd {shlex.quote(str(root))}",
+            f'export PATH="{path}:$PATH"',
+            *(f"export {name}={shlex.quote(value)}" for name, value in environment.items()),
+            f'export NO_PROXY={NO_PROXY}"${{NO_PROXY:+,$NO_PROXY}}"',
+            'export no_proxy="$NO_PROXY"',
+        ],
+    )
+    overrides = " ".join(f"{name}={value}" for name, value in parameters.items())
+    yield Part(
+        "Then these, one after the other:",
+        [
+            "sam build",
+            f"sam deploy --config-env lab --parameter-overrides {overrides}",
+            f"IMAGE=$(aws ecr describe-repositories --query '{FIRST_REPOSITORY}' --output text):latest",
+            _push("1", docker=docker),
+            f"python -m lab.browse {URL}",
+            _push("2", docker=docker),
+            f"make why STACK={stack_name}",
+        ],
+    )
+    yield Part(
+        "docs/steering.md says how to pause, resume and go back. This prints the words in capitals:",
+        [
+            f"aws cloudformation describe-stacks --stack-name {stack_name} --query '{OUTPUTS}' --output text",
+        ],
+    )
+    yield Part(
+        "Remove it all; it asks three times, and y is the answer:",
+        ["sam delete --config-env lab"],
+    )
+
+
+def _push(version: str, *, docker: bool) -> str:
+    if docker:
+        return f'docker build --build-arg VERSION={version} -t "$IMAGE" hello_app && docker push "$IMAGE"'
+    return f'python -m lab.push "$IMAGE" {version}'

@@ -1,0 +1,161 @@
+"""A newcomer's walk: what `make lab` prints, pasted as it stands, and docs/steering.md's commands between."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab import browse, sam, walk
+from lab.watch import until
+from tests.terminal import commands, filled_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SOURCES = ("Makefile", "template.yaml", "samconfig.toml")
+FOLDERS = ("functions", "layers", "lab", "commands", "hello_app", "requirements")
+STEERING = commands(sam.ROOT / "docs" / "steering.md")
+BROWSE = f"python -m lab.browse {walk.URL}"
+WALK_SECONDS = 200
+
+
+class Person:
+    """Has the lab in one terminal, and types into another one, whose shell knows nothing of it."""
+
+    def __init__(self, said: str, home: Path) -> None:
+        _, _, self.variables, _, self.first, _, self.names, _, self.delete = said.strip().split("\n\n")
+        self._home = home
+
+    def types(self, *lines: str, answers: str = "") -> str:
+        """What the lines print; a failure fails the test."""
+        done = subprocess.run(  # noqa: S603 - the project's own lines
+            ["bash", "-ec", "\n".join([self.variables, *lines])],  # noqa: S607
+            env={"PATH": os.environ["PATH"], "HOME": str(self._home), "BROWSER": "echo opened %s"},
+            input=answers,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=WALK_SECONDS,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def words(self) -> dict[str, str]:
+        """The words in capitals of docs/steering.md, as the stack's outputs have them."""
+        outputs = dict(line.split("\t") for line in self.types(self.names).splitlines())
+        return {
+            "CLUSTER": outputs["ClusterName"],
+            "SERVICE": outputs["ServiceName"],
+            "SERVICE_ARN": outputs["ServiceArn"],
+            "REPOSITORY": outputs["RepositoryName"],
+            "TAG": "latest",
+        }
+
+    def push(self, version: str) -> None:
+        image, line = (line for line in self.first.splitlines() if "IMAGE" in line and not line.endswith("1"))
+        self.types(image, line.replace("2", version))
+
+    def sees(self, version: str) -> bool:
+        return f"version {version}," in self.types(BROWSE)
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the sources: `sam build` leaves its own in it."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for name in SOURCES:
+        shutil.copy2(sam.ROOT / name, folder)
+    for name in FOLDERS:
+        shutil.copytree(sam.ROOT / name, folder / name)
+    for name in walk.ENVIRONMENTS:
+        (folder / name).symlink_to(sam.ROOT / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def person(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
+    """Somebody for whom `make lab` has just said what to paste."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with subprocess.Popen(  # noqa: S603 - our own command
+        [sys.executable, "-m", "lab", "up", "--tasks", "processes", "--port", str(port)],
+        cwd=checkout,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as lab:
+        assert lab.stdout
+        said = ""
+        for line in lab.stdout:
+            said += line
+            if line.startswith("sam delete"):
+                break
+        yield Person(said, tmp_path_factory.mktemp("home"))
+        lab.send_signal(signal.SIGINT)
+        rest, errors = lab.communicate(timeout=60)
+    assert (rest, errors) == ("stopped; everything that was started has ended\n", "")
+
+
+def test_what_is_pasted_ends_with_two_versions_a_page_in_the_browser_and_an_answer(person: Person) -> None:
+    printed = person.types(person.first)
+    assert re.findall(r"^pushed hello_app, version (\d)", printed, re.MULTILINE) == ["1", "2"]
+    assert re.search(r"^opened http://127\.[\d.]+:8080/$", printed, re.MULTILINE)
+    assert "Hello, World! version 1," in printed
+    assert f"nothing is wrong · stack {sam.STACK_NAME} " in printed
+    until(lambda: person.sees("2"), "the page of version 2")
+
+
+def test_a_pause_and_a_way_back(person: Person) -> None:
+    words = person.words()
+    [pause], [resume] = STEERING["Pause"], STEERING["Resume"]
+    look, go_back = STEERING["Go back to an earlier image"]
+    person.types(filled_in(pause, words))
+    person.push("3")
+    assert "paused by its tag" in person.types(f"make why STACK={sam.STACK_NAME}")
+    assert person.sees("2")
+    person.types(filled_in(resume, words))
+    until(lambda: person.sees("3"), "the page of version 3, by the schedule")
+    oldest = person.types(filled_in(look, words)).splitlines()[-1].split("\t")[1]
+    person.types(filled_in(go_back, {**words, "DIGEST": oldest}))
+    until(lambda: person.sees("1"), "the page of version 1")
+
+
+def test_sam_delete_asks_three_times_and_leaves_nothing(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed = person.types(person.delete, answers="y\n" * 3)
+    assert printed.count("[y/N]") == 3
+    left = [
+        "aws ecr describe-repositories --query repositories[].repositoryName --output text",
+        "aws ecs list-clusters --query clusterArns --output text",
+        "aws lambda list-functions --query Functions[].FunctionName --output text",
+    ]
+    assert person.types(*left).split() == []
+    [name_server] = re.findall(r"PUSHLIVE_DNS_SERVER=(\S+)", person.variables)
+    monkeypatch.setenv("PUSHLIVE_DNS_SERVER", name_server)
+    assert "has no address" in str(browse.main([walk.URL], seconds=0.5))
+
+
+@pytest.mark.parametrize(
+    ("url", "server", "said"),
+    [
+        pytest.param([], "127.0.0.1:1", browse.USAGE, id="no-url"),
+        pytest.param(["hello.example.com"], "127.0.0.1:1", browse.USAGE, id="a-name-alone"),
+        pytest.param([walk.URL], "", browse.NO_LAB, id="without-the-lab-s-variables"),
+    ],
+)
+def test_a_page_that_cannot_be_opened_says_what_to_do(
+    url: list[str], server: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PUSHLIVE_DNS_SERVER", server)
+    assert browse.main(url) == said
