@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -10,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from lab import sam
 from lab.base_images import PYTHON_IMAGE, fetch
 from lab.docker_cli import DockerError
 from lab.docker_engine import running_engine
-from lab.lab import Lab
-from lab.ministack import CREDENTIALS
+from lab.lab import Lab, PortError
 from lab.public_images import COMPANION_IMAGE
 
 if TYPE_CHECKING:
@@ -22,16 +25,17 @@ if TYPE_CHECKING:
 
 FOLDER = Path(".lab")
 SPEED = 20  # samconfig.toml's [lab.deploy.parameters] go with it
+PORTS = {"up": 4566}
 LOAD_SPEED = 6  # a second that a function takes is as many seconds of AWS: not more, or it decides who fails
 
 
-def main() -> int:
-    """Return the exit code."""
+def main() -> int | str:
+    """Return the exit code, or what is wrong."""
     parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
     parser.add_argument("command", choices=["demo", "load", "up"])
     parser.add_argument("--speed", type=float, help="how many times as fast as AWS (default: 20; load: 6)")
     parser.add_argument(
-        "--port", type=int, default=0, help="port of the AWS endpoint (default: a free one; up: 4566)"
+        "--port", type=int, help="port of the AWS endpoint; 0 is a free one (default: 0; up: 4566)"
     )
     parser.add_argument(
         "--tasks",
@@ -44,34 +48,41 @@ def main() -> int:
     speed = arguments.speed or (LOAD_SPEED if arguments.command == "load" else SPEED)
     if arguments.command == "load" and arguments.tasks == "containers":
         parser.error("the load's tasks are processes, so that it is the same on every machine")
+    port = PORTS.get(arguments.command, 0) if arguments.port is None else arguments.port
     console = Console()
+    for number in (signal.SIGTERM, signal.SIGHUP):  # of `kill`, and of a terminal that is closed
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            signal.signal(number, signal.default_int_handler)
+    foreign = {name for name in os.environ if name.startswith("AWS_")}
+    FOLDER.mkdir(exist_ok=True)
     try:
-        docker = _docker("processes" if arguments.command == "load" else arguments.tasks, console)
-    except DockerError as error:
-        parser.error(str(error))
-    try:
-        if arguments.command == "demo":
-            with Lab(FOLDER, port=arguments.port, speed=speed, docker=docker) as lab:
+        if arguments.command == "load":
+            from lab.load.run import PROPAGATION_SECONDS, LoadRun  # noqa: PLC0415 - only here
+
+            with Lab(port=port, speed=speed, propagation_seconds=PROPAGATION_SECONDS / speed) as lab:
+                rate, pushes = arguments.rate, arguments.pushes
+                LoadRun(lab, FOLDER, console, requests_per_second=rate, pushes=pushes).run()
+            return 0
+        lab = Lab(port=port, speed=speed)
+        lab.docker = _docker(arguments.tasks, console)
+        with lab:
+            if arguments.command == "demo":
                 from lab.demo import Demo  # noqa: PLC0415 - `up` needs no story
 
                 Demo(lab, FOLDER, console).run()
-        elif arguments.command == "load":
-            from lab.load.run import PROPAGATION_SECONDS, LoadRun  # noqa: PLC0415 - only here
-
-            propagation_seconds = PROPAGATION_SECONDS / speed
-            with Lab(
-                FOLDER, port=arguments.port, speed=speed, propagation_seconds=propagation_seconds
-            ) as lab:
-                rate, pushes = arguments.rate, arguments.pushes
-                LoadRun(lab, FOLDER, console, requests_per_second=rate, pushes=pushes).run()
-        else:
-            with Lab(FOLDER, port=arguments.port or 4566, speed=speed, docker=docker) as lab:
-                for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": lab.endpoint}.items():
-                    console.print(f"export {name}={value}", highlight=False)
-                host, port = lab.dns
-                console.print(f"export PUSHLIVE_DNS_SERVER={host}:{port}", highlight=False)
-                console.print(f"# names: dig -p {port} @{host} NAME · Ctrl-C ends it", highlight=False)
+            else:
+                variables = sam.environment(lab)
+                if foreign - variables.keys():
+                    names = " ".join(sorted(foreign - variables.keys()))
+                    console.print(f"unset {names}", highlight=False, soft_wrap=True)
+                for name, value in variables.items():
+                    console.print(f"export {name}={shlex.quote(value)}", highlight=False, soft_wrap=True)
+                host, dns_port = lab.dns
+                console.print(f"export PUSHLIVE_DNS_SERVER={host}:{dns_port}", highlight=False)
+                console.print(f"# names: dig -p {dns_port} @{host} NAME · Ctrl-C ends it", highlight=False)
                 threading.Event().wait()
+    except (DockerError, PortError) as error:
+        return f"{parser.prog}: {error}"
     except KeyboardInterrupt:
         console.print("stopped; everything that was started has ended")
         return 0 if arguments.command == "up" else 130

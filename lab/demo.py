@@ -56,7 +56,8 @@ class Demo:
         self._folder = folder
         self._console = console
         self._story = Story(console, folder)
-        self._watch = Watch(lab, HOST_NAME, PORT)
+        self._port = lab.free_port(PORT, console.print)
+        self._watch = Watch(lab, HOST_NAME, self._port)
         self._pushes: list[Push] = []
 
     def run(self) -> None:
@@ -71,7 +72,7 @@ class Demo:
         zone = route53.create_hosted_zone(Name="example.com", CallerReference=str(time.time()))
         self._zone = zone["HostedZone"]["Id"]
         self.deploy_the_stack()
-        self._timeline = Timeline(self._lab, self._cluster, PORT)
+        self._timeline = Timeline(self._lab, self._cluster, self._port)
         began_at = time.time()
         with self._watch, self._timeline:
             self.push("2. The first push starts the service", "1")
@@ -90,16 +91,17 @@ class Demo:
         """The real sam build and sam deploy; the service waits, at no cost, for the first push."""
         with self._step("1. sam deploy sets everything up") as step:
             started = time.time()
-            sam.build(self._folder / "build", self._story.progress)
+            sam.build(self._lab.folder / "build", self._story.progress)
             step.measured["sam build"] = time.time() - started
             parameters = {
                 "HostedZoneId": self._zone.rpartition("/")[2],
                 "HostName": HOST_NAME,
+                "ContainerPort": str(self._port),
                 "DrainSeconds": str(math.ceil(DRAIN_SECONDS / self._lab.speed)),
                 "SettleSeconds": str(math.ceil(SETTLE_SECONDS / self._lab.speed)),
                 "TtlSeconds": str(math.ceil(TTL_SECONDS / self._lab.speed)),
             }
-            outputs = sam.deploy(self._lab, self._folder / "build", parameters, self._story.progress)
+            outputs = sam.deploy(self._lab, self._lab.folder / "build", parameters, self._story.progress)
             self._cluster, self._service = outputs["ClusterName"], outputs["ServiceName"]
             self._inbox = Inbox(self._lab, outputs["NotificationsTopic"])
             self._registry, _, rest = outputs["Step3Push"].split()[-1].partition("/")
@@ -116,7 +118,7 @@ class Demo:
             step.measured["push → deployment created"] = deployment["createdAt"].timestamp() - pushed_at
             self._measure_record(step)
             mail = until(lambda: self._told("is live", pushed_at), "the message that it is live")
-        self._story.say(f"http://{HOST_NAME}:{PORT}/ says: [cyan]{escape(text.strip())}[/]")
+        self._story.say(f"http://{HOST_NAME}:{self._port}/ says: [cyan]{escape(text.strip())}[/]")
         self._story.say(f"you get a message: [cyan]{escape(mail.text.splitlines()[0])}[/]")
 
     def push_a_broken_image(self) -> None:
@@ -182,7 +184,9 @@ class Demo:
 
     def _visitors(self) -> Load:
         hold_seconds = LATE_RESOLVER_SECONDS / self._lab.speed
-        clients = mix.clients([HOST_NAME], requests_per_second=REQUESTS_PER_SECOND, hold_seconds=hold_seconds)
+        clients = mix.clients(
+            [HOST_NAME], self._port, requests_per_second=REQUESTS_PER_SECOND, hold_seconds=hold_seconds
+        )
         return Load(self._lab.dns, REQUEST_SECONDS, clients)
 
     def _recording(self, began_at: float, answers: Answers) -> Recording:
@@ -241,7 +245,7 @@ class Demo:
     ) -> str:
         def answer() -> str | None:
             # A visitor who comes for the first time: nothing is cached.
-            text = page(Resolver(self._lab.dns), HOST_NAME, PORT)
+            text = page(Resolver(self._lab.dns), HOST_NAME, self._port)
             return text if f"version {version}" in text else None
 
         text = until(answer, f"the page of version {version}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lab.load.clients import ClientSettings
-from lab.load.images import PORT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +15,7 @@ FIRST_AFTER_SECONDS = 1.0
 
 
 def clients(
-    host_names: Sequence[str], *, requests_per_second: float, hold_seconds: float
+    host_names: Sequence[str], port: int, *, requests_per_second: float, hold_seconds: float
 ) -> tuple[ClientSettings, ...]:
     """Return the clients of all services, who together ask at that rate, one after the other.
 
@@ -29,7 +28,7 @@ def clients(
         ClientSettings(
             name=f"{place + 1}: {_in_words(keeps_alive=keeps, holds=holds > 0)}",
             host_name=host_name,
-            port=PORT,
+            port=port,
             requests_per_second=each,
             first_after_seconds=FIRST_AFTER_SECONDS + (place * len(host_names) + number) / count / each,
             keeps_alive=keeps,

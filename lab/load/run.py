@@ -58,6 +58,7 @@ class LoadRun:
         self, lab: Lab, folder: Path, console: Console, *, requests_per_second: float, pushes: int
     ) -> None:
         self._lab = lab
+        self._port = lab.free_port(PORT, console.print)
         self._folder = folder
         self._console = console
         self._requests_per_second = requests_per_second
@@ -79,7 +80,7 @@ class LoadRun:
         )
         self._deploy_the_stack()
         with ExitStack() as stack:
-            self._timeline = stack.enter_context(Timeline(self._lab, self._services.cluster, PORT))
+            self._timeline = stack.enter_context(Timeline(self._lab, self._services.cluster, self._port))
             self._start_the_services(stack)
             began_at = time.time()
             with Answers(self._clients()) as self._answers:
@@ -98,11 +99,12 @@ class LoadRun:
             self._parameters = {
                 "HostedZoneId": self._zone_id,
                 "HostName": STACK_HOST_NAME,
+                "ContainerPort": str(self._port),
                 "SettleSeconds": str(math.ceil(SETTLE_SECONDS / self._lab.speed)),
                 "DrainSeconds": str(math.ceil(DRAIN_SECONDS / self._lab.speed)),
                 "TtlSeconds": str(math.ceil(TTL_SECONDS / self._lab.speed)),
             }
-            sam.build(self._folder / "build", self._story.progress)
+            sam.build(self._lab.folder / "build", self._story.progress)
             outputs = self._sam_deploy()
             self._registry, _, rest = outputs["Step3Push"].split()[-1].partition("/")
             self._repository = rest.partition(":")[0]
@@ -124,6 +126,7 @@ class LoadRun:
     def _clients(self) -> Load:
         clients = mix.clients(
             [service.host_name for service in self._all],
+            self._port,
             requests_per_second=self._requests_per_second,
             hold_seconds=HOLD_SECONDS / self._lab.speed,
         )
@@ -234,7 +237,7 @@ class LoadRun:
         return f"{self._answers.total} requests so far, {self._answers.failed} of them failed"
 
     def _sam_deploy(self) -> dict[str, str]:
-        return sam.deploy(self._lab, self._folder / "build", self._parameters, self._story.progress)
+        return sam.deploy(self._lab, self._lab.folder / "build", self._parameters, self._story.progress)
 
     # after the load
 
