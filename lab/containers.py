@@ -12,7 +12,6 @@ import asyncio
 import json
 import shutil
 import subprocess
-import tarfile
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -22,7 +21,7 @@ from urllib3.exceptions import HTTPError
 from lab import public_images
 from lab.addresses import require_port
 from lab.container_process import ContainerProcess
-from lab.oci import unpack
+from lab.oci import TarError, unpack
 from lab.oci_registry import RegistryError, pull_image
 from lab.watchdog import Watchdog, kill_group
 
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
 
 # A registry that refuses, does not answer, or sends what is no image.
-BROKEN_IMAGE = (RegistryError, HTTPError, tarfile.TarError, OSError, KeyError, ValueError)
+BROKEN_IMAGE = (RegistryError, HTTPError, TarError, OSError, KeyError, ValueError)
 
 
 class CannotPullContainerError(Exception):
