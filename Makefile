@@ -4,14 +4,16 @@ SHELL := bash
 PYTHON ?= python3
 INSTALL = -m pip install --disable-pip-version-check --no-compile --no-deps --require-hashes -r
 # A dot for each package: pip's own words are three hundred lines.
-# What is run as a process again and again is compiled at once: Python itself does it only where it may write.
-COMPILE = bin/python -m compileall -q -j 0 lib >/dev/null || true
 DOTS = awk '/^(Collecting|Processing)/ {printf "."; fflush()} END {print " done"}'
+# What is run as a process again and again is compiled at once: Python itself does it only where it may write.
+COMPILE = (cd $(@D) && bin/python -m compileall -q -j 0 lib >/dev/null || true)
+# A command of a venv's own: the ones that pip writes name its path, which a shell or the system may not read as it is.
+COMMAND = printf '%s\n' '\#!/bin/sh' 'exec "$${0%/*}/python" -P -m $(1) "$$@"' >$(@D)/bin/$(2) && chmod +x $(@D)/bin/$(2)
 
 .PHONY: help demo load bench lab test why e2e simulate mutants check lock clean
 
 help: ## show this
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 demo: .venv/installed .venv-sam/installed ## the whole story, in two minutes, without AWS and Docker
 	.venv/bin/python -m lab demo
@@ -22,8 +24,8 @@ load: .venv/installed .venv-sam/installed ## who notices a deployment: 200 reque
 bench: .venv/installed .venv-sam/installed .venv-runtime/installed .venv-aws/installed .venv-ecs-deploy/installed ## cold starts, packages, push to deployment, and calls as a cluster grows
 	PYTHONPATH=layers/pushlive:functions:. .venv/bin/python -m bench
 
-lab: .venv/installed .venv-sam/installed .venv-aws/installed ## AWS on this machine, until Ctrl-C, for your own sam and docker commands
-	.venv/bin/python -m lab up
+lab: .venv/installed .venv-sam/installed .venv-aws/installed ## AWS on this machine, until Ctrl-C, for your own sam and docker commands; PORT=4566
+	.venv/bin/python -m lab up $(if $(PORT),--port $(PORT))
 
 test: .venv/installed .venv-sam/installed .venv-aws/installed .venv-runtime/installed .venv-checkov/installed ## all tests, in two processes: labs wait more than they work
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
@@ -43,7 +45,7 @@ mutants: .venv/installed ## deliberate defects, and which check catches each; sm
 	.venv/bin/python -m tests.mutation
 
 check: .venv/installed ## lint, format and types
-	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/python -m mypy
 
 lock: ## write the lock files anew (needs uv)
 	for each in requirements/lab requirements/sam requirements/aws requirements/runtime requirements/checkov requirements/ecs-deploy; do uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate $$each.in -o $$each.txt; done
@@ -52,35 +54,44 @@ lock: ## write the lock files anew (needs uv)
 
 clean: ## remove everything that was made here
 	rm -rf .venv .venv-sam .venv-aws .venv-runtime .venv-checkov .venv-ecs-deploy .aws-sam .lab .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# A Python that does not do is refused in one line, before anything is installed.
+define VENV
+@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+  { echo "pushlive needs Python 3.11 or later. $(PYTHON) is $$("$(PYTHON)" -c 'import platform; print(platform.python_version())' 2>/dev/null || echo not there). Name another one, as in: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || \
+  { echo "$(PYTHON) cannot make virtual environments. Install its venv (on Debian and Ubuntu: apt install python3-venv), or name another Python, as in: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+@echo "Installing $(1) into $(@D) (a minute, once) ..."
+@"$(PYTHON)" -m venv --clear $(@D)
+@set -o pipefail; $(@D)/bin/python $(INSTALL) $< | $(DOTS)
+endef
 
 .venv/installed: requirements/lab.txt
-	@echo "Installing the lab and the test tools into .venv (about a minute, once) ..."
-	@$(PYTHON) -m venv --clear .venv && .venv/bin/python $(INSTALL) $< | $(DOTS) && touch $@
+	$(call VENV,the lab and the test tools)
+	@touch $@
 
 .venv-sam/installed: requirements/sam.txt
-	@echo "Installing SAM CLI into .venv-sam (about a minute, once) ..."
-	@$(PYTHON) -m venv --clear .venv-sam && .venv-sam/bin/python $(INSTALL) $< | $(DOTS)
-	@(cd .venv-sam && $(COMPILE)) && touch $@
+	$(call VENV,SAM CLI)
+	@$(COMPILE) && $(call COMMAND,samcli,sam) && touch $@
 
 .venv-aws/installed: requirements/aws.txt
-	@echo "Installing the AWS CLI into .venv-aws (once) ..."
-	@$(PYTHON) -m venv --clear .venv-aws && .venv-aws/bin/python $(INSTALL) $< | $(DOTS)
-	@(cd .venv-aws && $(COMPILE)) && touch $@
+	$(call VENV,the AWS CLI)
+	@$(COMPILE) && $(call COMMAND,awscli,aws) && touch $@
 
 .venv-ecs-deploy/installed: requirements/ecs-deploy.txt
-	@echo "Installing ecs-deploy into .venv-ecs-deploy (once) ..."
-	@$(PYTHON) -m venv --clear .venv-ecs-deploy && .venv-ecs-deploy/bin/python $(INSTALL) $< | $(DOTS)
-	@(cd .venv-ecs-deploy && $(COMPILE)) && touch $@
+	$(call VENV,ecs-deploy)
+	@$(COMPILE) && touch $@
+
+.venv-checkov/installed: requirements/checkov.txt
+	$(call VENV,checkov)
+	@touch $@
 
 # By Lambda's own Python where that is installed (pyenv's shim runs only the version that is asked for). It holds what its
 # lock names and nothing else, not even pip: whatever the built functions import besides must come from sam build.
 .venv-runtime/installed: requirements/runtime.txt | .venv/installed
 	@echo "Installing Lambda's runtime interface client into .venv-runtime (once) ..."
 	@export PYENV_VERSION=3.13; python=python3.13; \
-	  $$python -c "" 2>/dev/null || { unset PYENV_VERSION; python="$(PYTHON)"; }; $$python -m venv --clear --without-pip .venv-runtime
-	@PIP_PYTHON=.venv-runtime/bin/python .venv/bin/python $(INSTALL) $< | $(DOTS)
-	@(cd .venv-runtime && $(COMPILE)) && touch $@
-
-.venv-checkov/installed: requirements/checkov.txt
-	@echo "Installing checkov into .venv-checkov (half a minute, once) ..."
-	@$(PYTHON) -m venv --clear .venv-checkov && .venv-checkov/bin/python $(INSTALL) $< | $(DOTS) && touch $@
+	  $$python -c "" 2>/dev/null || { unset PYENV_VERSION; python="$(PYTHON)"; }; "$$python" -m venv --clear --without-pip $(@D)
+	@set -o pipefail; PIP_PYTHON=$(@D)/bin/python .venv/bin/python $(INSTALL) $< | $(DOTS)
+	@$(COMPILE) && touch $@

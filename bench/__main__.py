@@ -69,7 +69,7 @@ def measured(
         plain = plain_package(folder / "plain", runtime.python, compiled=False)
         found["packages"] = packages(build, plain, folder)
     if "pushes" in parts:
-        with Lab(folder / "lab", speed=SPEED) as lab:
+        with Lab(speed=SPEED) as lab:
             found["pushes"] = pushes(lab, build, rounds, say)
     if "growth" in parts:
         found["growth"] = growth(SIZES, say)

@@ -194,7 +194,7 @@ def cold_starts(
         for name in names
         if name in (PLAIN, COMPILED)
     }
-    with Lab(folder / "lab", speed=100) as lab:
+    with Lab(speed=100) as lab:
         live = LiveState(lab)
         stories = {story.function: record(live, story) for story in STORIES}
     found: Json = {}

@@ -14,8 +14,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from bench.exchanges import recorded
-from lab import oci_registry
-from lab.ministack import CREDENTIALS
+from lab import oci_registry, sam
 from lab.watch import until
 from tests.deployed_stack import DeployedStack
 
@@ -140,11 +139,7 @@ class Pushes:
         }
         done = subprocess.run(  # noqa: S603 - no shell
             [str(executable(variable, beside)), *(names.get(word, word) for word in words)],
-            env={
-                **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
-                **CREDENTIALS,
-                "AWS_ENDPOINT_URL": endpoint,
-            },
+            env={**os.environ, **sam.environment(self._lab), "AWS_ENDPOINT_URL": endpoint},
             capture_output=True,
             text=True,
             check=False,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
+import signal
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +18,7 @@ from lab import sam, walk
 from lab.base_images import PYTHON_IMAGE, fetch
 from lab.docker_cli import DockerError
 from lab.docker_engine import running_engine
-from lab.lab import Lab
+from lab.lab import Lab, PortError
 from lab.public_images import COMPANION_IMAGE
 from lab.zones import create_zone
 
@@ -25,16 +28,17 @@ if TYPE_CHECKING:
 FOLDER = Path(".lab")
 LOG = FOLDER / "lab.log"
 SPEED = 20  # samconfig.toml's [lab.deploy.parameters] go with it
+PORTS = {"up": 4566}
 LOAD_SPEED = 6  # a second that a function takes is as many seconds of AWS: not more, or it decides who fails
 
 
-def main() -> int:
-    """Return the exit code."""
+def main() -> int | str:
+    """Return the exit code, or what is wrong."""
     parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
     parser.add_argument("command", choices=["demo", "load", "up"])
     parser.add_argument("--speed", type=float, help="how many times as fast as AWS (default: 20; load: 6)")
     parser.add_argument(
-        "--port", type=int, default=0, help="port of the AWS endpoint (default: a free one; up: 4566)"
+        "--port", type=int, help="port of the AWS endpoint; 0 is a free one (default: 0; up: 4566)"
     )
     parser.add_argument(
         "--tasks",
@@ -47,31 +51,33 @@ def main() -> int:
     speed = arguments.speed or (LOAD_SPEED if arguments.command == "load" else SPEED)
     if arguments.command == "load" and arguments.tasks == "containers":
         parser.error("the load's tasks are processes, so that it is the same on every machine")
+    port = PORTS.get(arguments.command, 0) if arguments.port is None else arguments.port
     console = Console()
+    for number in (signal.SIGTERM, signal.SIGHUP):  # of `kill`, and of a terminal that is closed
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            signal.signal(number, signal.default_int_handler)
+    foreign = {name for name in os.environ if name.startswith("AWS_")}
     keep_complaints(LOG)
     try:
-        docker = _docker("processes" if arguments.command == "load" else arguments.tasks, console)
-    except DockerError as error:
-        parser.error(str(error))
-    try:
-        if arguments.command == "demo":
-            with Lab(FOLDER, port=arguments.port, speed=speed, docker=docker) as lab:
+        if arguments.command == "load":
+            from lab.load.run import PROPAGATION_SECONDS, LoadRun  # noqa: PLC0415 - only here
+
+            with Lab(port=port, speed=speed, propagation_seconds=PROPAGATION_SECONDS / speed) as lab:
+                rate, pushes = arguments.rate, arguments.pushes
+                LoadRun(lab, FOLDER, console, requests_per_second=rate, pushes=pushes).run()
+            return 0
+        lab = Lab(port=port, speed=speed)
+        lab.docker = _docker(arguments.tasks, console)
+        with lab:
+            if arguments.command == "demo":
                 from lab.demo import Demo  # noqa: PLC0415 - `up` needs no story
 
                 Demo(lab, FOLDER, console).run()
-        elif arguments.command == "load":
-            from lab.load.run import PROPAGATION_SECONDS, LoadRun  # noqa: PLC0415 - only here
-
-            propagation_seconds = PROPAGATION_SECONDS / speed
-            with Lab(
-                FOLDER, port=arguments.port, speed=speed, propagation_seconds=propagation_seconds
-            ) as lab:
-                rate, pushes = arguments.rate, arguments.pushes
-                LoadRun(lab, FOLDER, console, requests_per_second=rate, pushes=pushes).run()
-        else:
-            with Lab(FOLDER, port=arguments.port or 4566, speed=speed, docker=docker) as lab:
-                _say_what_to_type(lab, console)
+            else:
+                _say_what_to_type(lab, foreign, console)
                 threading.Event().wait()
+    except (DockerError, PortError) as error:
+        return f"{parser.prog}: {error}"
     except KeyboardInterrupt:
         console.print("stopped; everything that was started has ended")
         return 0 if arguments.command == "up" else 130
@@ -86,7 +92,7 @@ def keep_complaints(log: Path) -> None:
     )
 
 
-def _say_what_to_type(lab: Lab, console: Console) -> None:
+def _say_what_to_type(lab: Lab, foreign: set[str], console: Console) -> None:
     """Make a hosted zone, say what is there, and how to go on."""
     zone_id = create_zone(lab.client("route53"), walk.ZONE)
     host, port = lab.dns
@@ -98,17 +104,20 @@ def _say_what_to_type(lab: Lab, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    task_port = lab.free_port(walk.PORT, partial(console.print, highlight=False, soft_wrap=True))
+    where = {} if task_port == walk.PORT else {"ContainerPort": str(task_port)}
+    variables = sam.environment(lab)
     parts = walk.parts(
         sam.ROOT,
         {
-            **sam.environment(lab),
-            "SAM_CLI_TELEMETRY": "0",
+            **{name: value for name, value in variables.items() if name.lower() != "no_proxy"},
             "PUSHLIVE_DNS_SERVER": f"{host}:{port}",
             **(lab.docker.environment if lab.docker else {}),
         },
         sam.STACK_NAME,
-        sam.parameters(zone_id, walk.HOST_NAME, lab.speed),
+        sam.parameters(zone_id, walk.HOST_NAME, lab.speed) | where,
         docker=bool(lab.docker),
+        foreign=foreign,
     )
     for part in parts:
         console.print(f"\n[bold]{part.says}[/]\n", soft_wrap=True)

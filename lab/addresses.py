@@ -1,7 +1,8 @@
 """Addresses of this machine that stand for the public addresses of tasks.
 
 For tasks that are processes they are loopback addresses: Linux answers on all of 127.0.0.0/8, so that every
-task of the lab can listen on its own port 8080, as tasks with network interfaces of their own do.
+task of the lab can listen on its own port 8080, as tasks with network interfaces of their own do. But for a
+port on which another program listens on all addresses of this machine: that one is in use on these too.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import ipaddress
 import secrets
 import socket
+from errno import EADDRINUSE
 
 NETWORK = ipaddress.IPv4Network("127.64.0.0/10")
+KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 
 
 class Addresses:
@@ -57,3 +60,49 @@ def _require_loopback(address: str) -> None:
                 f" loopback address of its own. macOS has 127.0.0.1 only: use a Docker Engine there, or add"
                 f" addresses with `sudo ifconfig lo0 alias {address}`"
             ) from error
+
+
+def free_port(wanted: int) -> int:
+    """`wanted`, or the next port on which no other program listens on all addresses of this machine."""
+    port = wanted
+    while _in_use(str(NETWORK[1]), port):
+        port += 1
+    return port
+
+
+def require_port(address: str, port: int, protocol: str = "tcp") -> None:
+    """Do nothing where a program can listen there.
+
+    Raises:
+        OSError: it cannot; the text says why, and what to do.
+    """
+    try:
+        _listen(address, port, protocol)
+    except OSError as error:
+        if error.errno != EADDRINUSE:
+            raise OSError(
+                f"port {port} cannot be used here ({error.strerror}): deploy with another ContainerPort"
+            ) from error
+        everywhere = _in_use(str(NETWORK[1]), port, protocol)
+        where = "all addresses of this machine, as `docker run -p` does" if everywhere else address
+        raise OSError(
+            f"port {port} is in use: another program listens on {where}. End it, or deploy with another"
+            " ContainerPort"
+        ) from error
+
+
+def _in_use(address: str, port: int, protocol: str = "tcp") -> bool:
+    try:
+        _listen(address, port, protocol)
+    except OSError as error:
+        return error.errno == EADDRINUSE
+    return False
+
+
+def _listen(address: str, port: int, protocol: str) -> None:
+    with socket.socket(socket.AF_INET, KINDS[protocol]) as probe:
+        if protocol == "tcp":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((address, port))
+        if protocol == "tcp":
+            probe.listen()  # two may bind it, and only one may listen

@@ -12,7 +12,6 @@ import asyncio
 import json
 import shutil
 import subprocess
-import tarfile
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -20,8 +19,9 @@ from typing import TYPE_CHECKING, Protocol
 from urllib3.exceptions import HTTPError
 
 from lab import public_images
+from lab.addresses import require_port
 from lab.container_process import ContainerProcess
-from lab.oci import unpack
+from lab.oci import TarError, unpack
 from lab.oci_registry import RegistryError, pull_image
 from lab.watchdog import Watchdog, kill_group
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 # A registry that refuses, does not answer, or sends what is no image.
-BROKEN_IMAGE = (RegistryError, HTTPError, tarfile.TarError, OSError, KeyError, ValueError)
+BROKEN_IMAGE = (RegistryError, HTTPError, TarError, OSError, KeyError, ValueError)
 
 
 class CannotPullContainerError(Exception):
@@ -63,6 +63,7 @@ class Runtime(Protocol):
         entry_point: Sequence[str] = (),
         command: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        ports: Sequence[tuple[str, int]] = (),
     ) -> str:
         """The runtime id of a new container."""
 
@@ -136,16 +137,23 @@ class ProcessRuntime:
         entry_point: Sequence[str] = (),
         command: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        ports: Sequence[tuple[str, int]] = (),
     ) -> str:
         """The runtime id of a new container of `image` (a folder that `pull` returned).
 
-        `entry_point`, `command` and `environment` are those of the container definition; HOST is set to
-        `address`. `log` gets each line of output, `on_exit` the exit code, after all lines and never before
-        this returns.
+        `entry_point`, `command`, `environment` and `ports` (protocol and number) are those of the container
+        definition; HOST is set to `address`. `log` gets each line of output, `on_exit` the exit code, after
+        all lines and never before this returns.
 
         Raises:
-            CannotStartContainerError: the program is not in the image nor on this machine.
+            CannotStartContainerError: the program is not in the image nor on this machine, or a port of
+                this machine cannot be used.
         """
+        try:
+            for protocol, port in ports:
+                require_port(address, port, protocol)
+        except OSError as error:
+            raise CannotStartContainerError(str(error)) from error
         folder = Path(image)
         settings = json.loads((folder / "config.json").read_bytes()).get("config") or {}
         # An entryPoint also drops the image's Cmd, as `docker run --entrypoint` does.

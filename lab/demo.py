@@ -55,7 +55,8 @@ class Demo:
         self._folder = folder
         self._console = console
         self._story = Story(console, folder)
-        self._watch = Watch(lab, HOST_NAME, PORT)
+        self._port = lab.free_port(PORT, console.print)
+        self._watch = Watch(lab, HOST_NAME, self._port)
         self._pushes: list[Push] = []
 
     def run(self) -> None:
@@ -68,10 +69,11 @@ class Demo:
         )
         self._zone = create_zone(self._lab.client("route53"), ZONE)
         self.deploy_the_stack()
-        self._timeline = Timeline(self._lab, self._cluster, PORT)
+        self._timeline = Timeline(self._lab, self._cluster, self._port)
         visitors = mix.load(
             self._lab.dns,
             [HOST_NAME],
+            self._port,
             requests_per_second=REQUESTS_PER_SECOND,
             speed=self._lab.speed,
             timeout_seconds=PATIENCE_SECONDS,
@@ -97,11 +99,12 @@ class Demo:
         with self._story.step("1. sam deploy sets everything up") as step:
             started = time.time()
             with self._story.awaiting("sam build"):
-                sam.build(self._folder / "build", self._story.progress)
+                sam.build(self._lab.folder / "build", self._story.progress)
             step.measured["sam build"] = time.time() - started
             parameters = sam.parameters(self._zone, HOST_NAME, self._lab.speed)
+            parameters["ContainerPort"] = str(self._port)
             with self._story.awaiting("sam deploy"):
-                outputs = sam.deploy(self._lab, self._folder / "build", parameters, self._story.progress)
+                outputs = sam.deploy(self._lab, self._lab.folder / "build", parameters, self._story.progress)
             self._cluster, self._service = outputs["ClusterName"], outputs["ServiceName"]
             self._inbox = Inbox(self._lab, outputs["NotificationsTopic"])
             self._registry, _, rest = outputs["Step3Push"].split()[-1].partition("/")
@@ -119,7 +122,7 @@ class Demo:
             step.measured["push → deployment created"] = deployment["createdAt"].timestamp() - pushed_at
             self._measure_record(step)
             mail = self._story.until(lambda: self._told("live: ", pushed_at), "the message that it is live")
-        self._story.say(f"http://{HOST_NAME}:{PORT}/ says: [cyan]{escape(text.strip())}[/]")
+        self._story.say(f"http://{HOST_NAME}:{self._port}/ says: [cyan]{escape(text.strip())}[/]")
         self._story.say(f"you get a message: [cyan]{escape(mail.text.splitlines()[0])}[/]")
 
     def push_a_broken_image(self) -> None:
@@ -256,7 +259,7 @@ class Demo:
         """What a visitor reads who comes for the first time: nothing is cached."""
 
         def answer() -> str | None:
-            text = page(Resolver(self._lab.dns), HOST_NAME, PORT)
+            text = page(Resolver(self._lab.dns), HOST_NAME, self._port)
             return text if f"version {version}" in text else None
 
         return self._story.until(answer, f"the page of version {version}")

@@ -109,6 +109,7 @@ class DockerRuntime:
         entry_point: Sequence[str] = (),
         command: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        ports: Sequence[tuple[str, int]] = (),  # noqa: ARG002 - each task has all ports of its own address
     ) -> str:
         """The id of a new container of `image`.
 

@@ -1,6 +1,6 @@
 """AWS on this machine, as far as pushlive meets it: `with Lab() as lab: …`.
 
-It listens on loopback only, and when it ends nothing of it is left but the folder of its images.
+It listens on loopback only, and when it ends nothing of it is left.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ import socket
 import threading
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from errno import EADDRINUSE
 from ipaddress import IPv4Network
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import boto3
@@ -26,7 +25,7 @@ from hypercorn.config import Config as ServerConfig
 from urllib3.exceptions import HTTPError
 
 from lab import ministack, queue_metrics
-from lab.addresses import Addresses
+from lab.addresses import Addresses, free_port
 from lab.cloudformation import EcsResources, saved_queries
 from lab.containers import ProcessRuntime
 from lab.delivery import Delivery
@@ -37,12 +36,15 @@ from lab.edge import Edge
 from lab.function_metrics import FunctionMetrics
 from lab.live_ecs import LabWorld, LiveEcs
 from lab.propagation import Propagation
+from lab.proxies import loopback_directly
 from lab.task_logs import TaskLogs
 from lab.task_settings import TaskSettings
+from lab.temporary import temporary_folder
 from lab.zones import RecordSets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
     from types import TracebackType
 
     from lab.containers import Runtime
@@ -57,17 +59,26 @@ START_SECONDS = 30.0
 SECONDS_TO_STABLE = 3 * 3600  # how long CloudFormation waits for a service
 
 
+class PortError(Exception):
+    """The lab's port cannot be had; the text says what to do."""
+
+
 class Lab:
     """The running lab.
 
     `speed` is how many times faster than AWS its time passes: the 40 s until a task counts, stop
-    time-outs, retries and schedules. `folder` keeps images between runs. With `docker` tasks are
-    containers, otherwise processes. Names show a change `propagation_seconds` (of this machine's time) later.
+    time-outs, retries and schedules. With `docker` tasks are containers, otherwise processes. Names show a
+    change `propagation_seconds` (of this machine's time) later. The port is taken at once; 0 is a free one.
+
+    Raises:
+        PortError: the port is in use.
     """
+
+    folder: Path
+    """Holds everything temporary of the lab, and ends with it."""
 
     def __init__(
         self,
-        folder: Path = Path(".lab"),
         *,
         port: int = 0,
         speed: float = 20,
@@ -75,7 +86,8 @@ class Lab:
         propagation_seconds: float = 0,
     ) -> None:
         self.speed = speed
-        self.port = port or _free_port()
+        self._listener = _listener(HOST, port)
+        self.port: int = self._listener.getsockname()[1]
         self.endpoint = f"http://{HOST}:{self.port}"
         self.docker = docker
         self.network: Network | None = None
@@ -83,7 +95,6 @@ class Lab:
         self.saved_queries: list[dict[str, Any]] = []
         """The Logs Insights queries of the stacks, as CloudFormation's properties."""
         self._propagation_seconds = propagation_seconds
-        self._folder = folder.resolve()
         self._stack = ExitStack()
         self._clients: dict[str, Any] = {}
 
@@ -105,25 +116,33 @@ class Lab:
             config=config,
         )
 
+    def free_port(self, wanted: int, say: Callable[[str], None] = lambda _: None) -> int:
+        """Return a port for tasks: `wanted`, or the next one where another program keeps it from them."""
+        port = wanted if self.docker else free_port(wanted)
+        if port != wanted:
+            say(f"Port {wanted} is in use on all addresses of this machine: tasks listen on {port} instead.")
+        return port
+
     def __enter__(self) -> Self:
         """Start everything; ready when it returns."""
-        environment = dict(os.environ)
-        ministack.configure(self.port, retry_seconds=60 / self.speed)
-        application = ministack.application()
-        ministack.name_repositories_after(f"{HOST}:{self.port}")
-        ministack.leave_schedules_to_us()
-        ministack.refuse_parameters_in_the_words_of_aws()
-        ministack.resolve_the_values_in_conditions()
         timings = replace(
             Timings().scaled(1 / self.speed), least_probe_interval_seconds=0.5, least_probe_timeout_seconds=3
         )
         with ExitStack() as stack:
-            stack.callback(os.environ.update, environment)
+            stack.callback(self._listener.close)
+            self.folder = stack.enter_context(temporary_folder())
+            stack.callback(os.environ.update, dict(os.environ))
             stack.callback(os.environ.clear)
             stack.callback(self._close_clients)
-            self._folder.mkdir(parents=True, exist_ok=True)
+            os.environ |= loopback_directly(os.environ)
+            ministack.configure(self.port, retry_seconds=60 / self.speed, folder=self.folder / "ministack")
+            application = ministack.application()
+            ministack.name_repositories_after(f"{HOST}:{self.port}")
+            ministack.leave_schedules_to_us()
+            ministack.refuse_parameters_in_the_words_of_aws()
+            ministack.resolve_the_values_in_conditions()
             ministack.run_functions_by_their_runtime()
-            ministack.unpack_once(Path(stack.enter_context(TemporaryDirectory(prefix="pushlive-functions-"))))
+            ministack.unpack_once(self.folder / "functions")
             self._loop = _running_loop("lab", stack)
             logs = TaskLogs(self.client("logs"))
             stack.callback(logs.close)
@@ -189,7 +208,7 @@ class Lab:
             runtime = DockerRuntime(self.docker, self.network)
             addresses = Addresses(self.network.addresses, gateway=self.network.gateway)
         else:
-            runtime, addresses = self._on_loop(lambda: ProcessRuntime(self._folder)), Addresses()
+            runtime, addresses = self._on_loop(lambda: ProcessRuntime(self.folder)), Addresses()
         stack.callback(lambda: self._await(runtime.close()))
         return runtime, addresses
 
@@ -200,8 +219,11 @@ class Lab:
         return [LOOPBACK, self.network.addresses] if self.network else [LOOPBACK]
 
     def _serve(self, application: Any, stack: ExitStack) -> None:  # noqa: ANN401 - an ASGI application
+        listeners = [self._listener]
+        if self.network:
+            listeners.append(_listener(self.network.gateway, self.port))
         config = ServerConfig()
-        config.bind = [f"{host}:{self.port}" for host in self._hosts()]
+        config.bind = [f"fd://{listener.detach()}" for listener in listeners]
         config.graceful_timeout = 1
         config.loglevel = "WARNING"
         config.errorlog = logging.getLogger("hypercorn.error")  # otherwise it writes to the terminal
@@ -216,7 +238,6 @@ class Lab:
                 server.result(timeout=10)
 
         stack.callback(stop)
-        self._await(_until_it_listens(self.port))
         stack.callback(self._forget_everything)
 
     def _forget_everything(self) -> None:
@@ -305,20 +326,17 @@ def _complain(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         loop.default_exception_handler(context)
 
 
-async def _until_it_listens(port: int) -> None:
-    """Wait until a TCP connection is accepted."""
-    while True:
-        try:
-            _, writer = await asyncio.open_connection(HOST, port)
-        except OSError:
-            await asyncio.sleep(0.02)
-        else:
-            writer.close()
-            return
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _listener(host: str, port: int) -> socket.socket:
+    """A socket that listens: from here on nobody else has the port, and who connects waits for the server."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        words = "is in use" if error.errno == EADDRINUSE else f"cannot be had ({error.strerror})"
+        raise PortError(
+            f"port {port} {words}: choose another with --port, as in `make lab PORT={port + 1}`"
+        ) from error
+    return listener

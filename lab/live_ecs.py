@@ -235,6 +235,11 @@ class LiveEcs:
                     **self._environments.pop(key),
                     "ECS_CONTAINER_METADATA_URI_V4": f"http://{self._metadata_host}{METADATA_PATH}{task.id}",
                 },
+                ports=[
+                    (mapping.get("protocol", "tcp"), mapping["containerPort"])
+                    for mapping in definition.get("portMappings", ())
+                    if "containerPort" in mapping
+                ],
             )
         except CannotStartContainerError as error:
             self._observe(

@@ -38,11 +38,13 @@ CREDENTIALS = {
     "AWS_SECRET_ACCESS_KEY": "lab",  # made up: MiniStack accepts any
     "AWS_REGION": REGION,
     "AWS_DEFAULT_REGION": REGION,
+    "AWS_CONFIG_FILE": os.devnull,  # a profile of a real account may say where its requests go
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
 }
 
 
-def configure(port: int, retry_seconds: float) -> None:
-    """Set what MiniStack reads from the environment, before it is imported.
+def configure(port: int, retry_seconds: float, folder: Path) -> None:
+    """Set what MiniStack reads from the environment, before it is imported; it writes below `folder`.
 
     `retry_seconds` stands for the minute after which Lambda runs a failed event again.
     """
@@ -57,6 +59,8 @@ def configure(port: int, retry_seconds: float) -> None:
         "SFTP_ENABLED": "0",
         "LAMBDA_EXECUTOR": "local",
         "LAMBDA_ASYNC_RETRY_BASE_SECONDS": str(retry_seconds),
+        "STATE_DIR": str(folder / "state"),
+        "S3_DATA_DIR": str(folder / "s3"),
     }
     # Read at import, and kept there with all its state: a new lab begins with a new one.
     for name in [name for name in sys.modules if name.partition(".")[0] == "ministack"]:
@@ -113,13 +117,14 @@ def installed(runtime: str) -> str | None:
 
 
 def unpack_once(folder: Path) -> None:
-    """Unpack a function or a layer once, into `folder`, and only link it for each further process.
+    """Unpack a function or a layer once, into the new `folder`, and only link it for each further process.
 
     MiniStack unpacks both for each process, which takes longer than all that the function then does.
     """
     from ministack.core import lambda_runtime  # noqa: PLC0415
 
     unpacking = threading.Lock()
+    folder.mkdir()
 
     class UnpackedOnce(zipfile.ZipFile):
         def extractall(self, path: Any = None, members: Any = None, pwd: bytes | None = None) -> None:  # noqa: ANN401

@@ -13,13 +13,19 @@ import io
 import json
 import platform
 import shutil
+import sys
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+if sys.version_info < (3, 12) and not hasattr(tarfile, "data_filter"):  # it came with 3.11.4
+    from backports import tarfile
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+TarError = tarfile.TarError
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -166,7 +172,7 @@ def unpack(image: Image, folder: Path) -> None:
     this machine's files. Everything else that leaves it is an error.
 
     Raises:
-        tarfile.FilterError: a file would be written outside `folder`.
+        TarError: a layer is broken, or a file would be written outside `folder`.
     """
     for layer in image.layers:
         with tarfile.open(fileobj=io.BytesIO(layer.content)) as archive:

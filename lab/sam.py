@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import math
 import os
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.ministack import CREDENTIALS
+from lab.proxies import loopback_directly
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from lab.lab import Lab
 
@@ -22,6 +25,10 @@ STACK_NAME = "pushlive-lab"
 AWS_SECONDS = {"DrainSeconds": 95, "SettleSeconds": 15, "TtlSeconds": 10}
 """Parameters that are times, as the template has them."""
 CONFIG = ("--config-file", str(ROOT / "samconfig.toml"), "--config-env", "lab")
+KEPT = ROOT / ".lab" / "sam"
+# What sam writes of itself belongs into its application folder, which is ~/.aws-sam otherwise
+# (samcli/cli/global_config.py).
+OWN = {"__SAM_CLI_APP_DIR": str(KEPT / "application"), "SAM_CLI_TELEMETRY": "0"}
 
 
 class SamError(Exception):
@@ -47,12 +54,31 @@ def parameters(zone_id: str, host_name: str, speed: float) -> dict[str, str]:
 
 
 def build(folder: Path, progress: Callable[[str], None] = print) -> None:
-    """Build the functions and the layer into `folder`."""
-    run(
-        ["build", "--build-dir", str(folder), "--cached", "--cache-dir", str(folder.parent / "cache")],
-        {},
-        progress,
-    )
+    """Build the functions and the layer into the new `folder`.
+
+    What sam has built is kept. The next build takes from there what has not changed, and needs no network.
+    """
+    with _alone(KEPT, progress):
+        run(
+            ["build", "--template", str(ROOT / "template.yaml"), "--build-dir", "build", "--cached"],
+            {},
+            progress,
+            cwd=KEPT,
+        )
+        shutil.copytree(KEPT / "build", folder)
+
+
+@contextmanager
+def _alone(folder: Path, progress: Callable[[str], None]) -> Iterator[None]:
+    """`folder` is used by one run at a time: sam knows no other that builds there too."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress("waiting for another run's sam build to end")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def deploy(
@@ -84,11 +110,13 @@ def delete(lab: Lab, progress: Callable[[str], None] = print) -> None:
 
 
 def environment(lab: Lab) -> dict[str, str]:
-    """Return what makes an AWS tool talk to the lab."""
-    return {**CREDENTIALS, "AWS_ENDPOINT_URL": lab.endpoint}
+    """Return the variables with which an AWS tool talks to the lab, and to it directly."""
+    return {**CREDENTIALS, "AWS_ENDPOINT_URL": lab.endpoint, **OWN, **loopback_directly(os.environ)}
 
 
-def run(arguments: list[str], more: Mapping[str, str], progress: Callable[[str], None]) -> None:
+def run(
+    arguments: list[str], more: Mapping[str, str], progress: Callable[[str], None], *, cwd: Path = ROOT
+) -> None:
     """Run sam, each line of its output to `progress`.
 
     Raises:
@@ -96,11 +124,11 @@ def run(arguments: list[str], more: Mapping[str, str], progress: Callable[[str],
     """
     # The layer's build calls python3: this one has pip for certain.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    env = {**os.environ, "PATH": path, "SAM_CLI_TELEMETRY": "0", "PYTHONUNBUFFERED": "1", **more}
+    env = {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", **OWN, **more}
     lines: list[str] = []
     with subprocess.Popen(  # noqa: S603 - no shell
         [executable(), *arguments],
-        cwd=ROOT,
+        cwd=cwd,
         env=env,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -6,15 +6,16 @@ import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 ZONE = "example.com"
 HOST_NAME = f"hello.{ZONE}"
-URL = f"http://{HOST_NAME}:8080/"
+PORT = 8080
 ENVIRONMENTS = (".venv", ".venv-sam", ".venv-aws")
 FIRST_REPOSITORY = "repositories[0].repositoryUri"
 OUTPUTS = "Stacks[0].Outputs[].[OutputKey, OutputValue]"
+MISLEADING = ("AWS_CA_BUNDLE", "AWS_PROFILE", "AWS_SESSION_TOKEN")  # of another account, in either terminal
 NO_PROXY = "127.0.0.0/8,127.0.0.1,localhost"  # a proxy would look for the lab on its own machine
 
 
@@ -32,17 +33,21 @@ def parts(
     parameters: Mapping[str, str],
     *,
     docker: bool,
+    foreign: Iterable[str] = (),
 ) -> Iterator[Part]:
     """Yield what to paste: the variables, then the commands from nothing to a second version and its reasons.
 
-    `root` is the checkout; `environment` makes tools talk to the lab.
+    `root` is the checkout; `environment` makes tools talk to the lab; `foreign` are variables that may
+    stand in its way.
     """
+    unwanted = sorted({*MISLEADING, *foreign} - environment.keys())
     path = ":".join(f"$PWD/{name}/bin" for name in ENVIRONMENTS)
     yield Part(
         "Paste this into a second terminal, so that it talks to the lab:",
         [
             f"cd {shlex.quote(str(root))}",
             f'export PATH="{path}:$PATH"',
+            f"unset {' '.join(unwanted)}",
             *(f"export {name}={shlex.quote(value)}" for name, value in environment.items()),
             f'export NO_PROXY={NO_PROXY}"${{NO_PROXY:+,$NO_PROXY}}"',
             'export no_proxy="$NO_PROXY"',
@@ -56,7 +61,7 @@ def parts(
             f"sam deploy --config-env lab --parameter-overrides {overrides}",
             f"IMAGE=$(aws ecr describe-repositories --query '{FIRST_REPOSITORY}' --output text):latest",
             _push("1", docker=docker),
-            f"python -m lab.browse {URL}",
+            f"python -m lab.browse http://{HOST_NAME}:{parameters.get('ContainerPort', PORT)}/",
             _push("2", docker=docker),
             f"make why STACK={stack_name}",
         ],

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 LOOK_SECONDS = 0.02
 
 
@@ -89,7 +90,7 @@ def page(resolver: Resolver, host_name: str, port: int) -> str:
     addresses = resolver.resolve(host_name)
     if not addresses:
         raise OSError(f"{host_name} has no address")
-    with urllib.request.urlopen(f"http://{addresses[0]}:{port}/", timeout=2) as answer:
+    with DIRECTLY.open(f"http://{addresses[0]}:{port}/", timeout=2) as answer:
         text: str = answer.read(100_000).decode()
         return text
 

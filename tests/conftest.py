@@ -9,10 +9,15 @@ import os
 import shutil
 import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from lab.proxies import loopback_directly
+from lab.sam import OWN
+from lab.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +29,14 @@ RUN_SECONDS = 240
 
 os.environ |= {"TZ": "Asia/Tokyo", "LC_ALL": "C"}
 time.tzset()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """All that tests leave in TMPDIR, pytest's own folders too, ends with the run."""
+    stack = ExitStack()
+    stack.enter_context(temporary_folder())
+    config.add_cleanup(stack.close)
+    os.environ |= loopback_directly(os.environ)
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +55,7 @@ def sam_executable() -> str:
 def sam(sam_executable: str) -> Run:
     """Runs the SAM CLI, without credentials: nothing here needs an account."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    env |= {"SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "us-east-1", "NO_COLOR": "1", "COLUMNS": "200"}
+    env |= {**OWN, "AWS_DEFAULT_REGION": "us-east-1", "NO_COLOR": "1", "COLUMNS": "200"}
 
     def run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
         command = [sam_executable, *arguments]

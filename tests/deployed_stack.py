@@ -31,9 +31,11 @@ class DeployedStack:
         zone = lab.client("route53").create_hosted_zone(Name="example.com", CallerReference="test")
         self.zone_id = zone["HostedZone"]["Id"].rpartition("/")[2]
         self.ecs = lab.client("ecs")
+        self.port = lab.free_port(8080)
         self.parameters = {
             "HostedZoneId": self.zone_id,
             "HostName": HOST_NAME,
+            "ContainerPort": str(self.port),
             "DrainSeconds": "1",
             "SettleSeconds": "1",
             "TtlSeconds": "1",
@@ -69,7 +71,7 @@ class DeployedStack:
         return states == ["COMPLETED"] and service["runningCount"] == service["desiredCount"] == tasks
 
     def page(self, host_name: str = HOST_NAME) -> str:
-        return page(Resolver(self.lab.dns), host_name, 8080)
+        return page(Resolver(self.lab.dns), host_name, self.port)
 
     def says(self, version: str, host_name: str = HOST_NAME) -> bool:
         return f"version {version}," in self.page(host_name)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 CLUSTER = "shop"
 # Of a repository's URI on AWS. The lab's registry is at the lab's port, and takes a task's image by its path.
 REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
-PORT = 8080
 
 
 class ExistingCluster(DeployedStack):
@@ -54,9 +53,9 @@ class ExistingCluster(DeployedStack):
                 {
                     "name": repository,
                     "image": f"{REGISTRY}/{repository}:latest",
-                    "portMappings": [{"containerPort": PORT + number}],
+                    "portMappings": [{"containerPort": self.port + number}],
                     "environment": [
-                        {"name": "PORT", "value": str(PORT + number)},
+                        {"name": "PORT", "value": str(self.port + number)},
                         {"name": "DRAIN_SECONDS", "value": "0"},
                     ],
                 }

@@ -49,7 +49,7 @@ def admitted(stack: WhyStack, *cidrs: str) -> Iterator[None]:
     ec2, group = stack.lab.client("ec2"), stack.resource("TaskSecurityGroup")
 
     def rules(*ranges: str) -> dict[str, Any]:
-        rule = {"IpProtocol": "tcp", "FromPort": 8080, "ToPort": 8080}
+        rule = {"IpProtocol": "tcp", "FromPort": stack.port, "ToPort": stack.port}
         return {"GroupId": group, "IpPermissions": [{**rule, "IpRanges": [{"CidrIp": r} for r in ranges]}]}
 
     ec2.revoke_security_group_ingress(**rules("0.0.0.0/0"))

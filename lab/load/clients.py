@@ -114,6 +114,10 @@ class Client:
                 self._under_way.add(request)
                 request.add_done_callback(self._under_way.discard)
         await asyncio.gather(*self._under_way)
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections that are kept."""
         for connection in self._idle:
             connection.close()
 

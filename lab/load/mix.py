@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lab.load.clients import ClientSettings, Load
-from lab.load.images import PORT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,18 +17,21 @@ HOLD_SECONDS = 5  # of AWS: some resolvers keep an answer for so much longer
 def load(
     name_server: tuple[str, int],
     host_names: Sequence[str],
+    port: int,
     *,
     requests_per_second: float,
     speed: float,
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> Load:
     """Return the load of a lab of that speed: all its clients, from when their names are there."""
-    asking = clients(host_names, requests_per_second=requests_per_second, hold_seconds=HOLD_SECONDS / speed)
+    asking = clients(
+        host_names, port, requests_per_second=requests_per_second, hold_seconds=HOLD_SECONDS / speed
+    )
     return Load(name_server, timeout_seconds, asking)
 
 
 def clients(
-    host_names: Sequence[str], *, requests_per_second: float, hold_seconds: float
+    host_names: Sequence[str], port: int, *, requests_per_second: float, hold_seconds: float
 ) -> tuple[ClientSettings, ...]:
     """Return the clients of all services, who together ask at that rate, one after the other.
 
@@ -42,7 +44,7 @@ def clients(
         ClientSettings(
             name=f"{place + 1}: {_in_words(keeps_alive=keeps, holds=holds > 0)}",
             host_name=host_name,
-            port=PORT,
+            port=port,
             requests_per_second=each,
             first_after_seconds=(place * len(host_names) + number) / count / each,
             keeps_alive=keeps,

@@ -53,6 +53,7 @@ class LoadRun:
         self, lab: Lab, folder: Path, console: Console, *, requests_per_second: float, pushes: int
     ) -> None:
         self._lab = lab
+        self._port = lab.free_port(PORT, console.print)
         self._folder = folder
         self._console = console
         self._requests_per_second = requests_per_second
@@ -74,7 +75,7 @@ class LoadRun:
         )
         self._deploy_the_stack()
         with ExitStack() as stack:
-            self._timeline = stack.enter_context(Timeline(self._lab, self._services.cluster, PORT))
+            self._timeline = stack.enter_context(Timeline(self._lab, self._services.cluster, self._port))
             self._start_the_services(stack)
             began_at = time.time()
             with Answers(self._clients()) as self._answers:
@@ -89,7 +90,8 @@ class LoadRun:
         with self._story.step("sam deploy sets up the stack"):
             self._zone_id = create_zone(self._lab.client("route53"), ZONE)
             self._parameters = sam.parameters(self._zone_id, STACK_HOST_NAME, self._lab.speed)
-            sam.build(self._folder / "build", self._story.progress)
+            self._parameters["ContainerPort"] = str(self._port)
+            sam.build(self._lab.folder / "build", self._story.progress)
             outputs = self._sam_deploy()
             self._registry, _, rest = outputs["Step3Push"].split()[-1].partition("/")
             self._repository = rest.partition(":")[0]
@@ -112,6 +114,7 @@ class LoadRun:
         return mix.load(
             self._lab.dns,
             [service.host_name for service in self._all],
+            self._port,
             requests_per_second=self._requests_per_second,
             speed=self._lab.speed,
         )
@@ -221,7 +224,7 @@ class LoadRun:
         return f"{self._answers.total} requests so far, {self._answers.failed} of them failed"
 
     def _sam_deploy(self) -> dict[str, str]:
-        return sam.deploy(self._lab, self._folder / "build", self._parameters, self._story.progress)
+        return sam.deploy(self._lab, self._lab.folder / "build", self._parameters, self._story.progress)
 
     # after the load
 

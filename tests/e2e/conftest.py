@@ -110,9 +110,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def lab(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(docker: Docker) -> Iterator[Lab]:
     before = images(docker)
-    with Lab(tmp_path_factory.mktemp("lab"), speed=SPEED, docker=docker) as running:
+    with Lab(speed=SPEED, docker=docker) as running:
         yield running
     for image in images(docker) - before:
         docker.run("image", "rm", "--force", image)

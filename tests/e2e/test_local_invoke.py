@@ -136,10 +136,7 @@ class Account:
                 *("--layer-cache-basedir", str(self._folder / "layers")),
             ],
             cwd=sam.ROOT,
-            env=os.environ
-            | self.live.docker.environment
-            | sam.environment(self.lab)
-            | {"SAM_CLI_TELEMETRY": "0"},
+            env=os.environ | self.live.docker.environment | sam.environment(self.lab),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

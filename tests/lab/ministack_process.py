@@ -23,6 +23,7 @@ def ministack(folder: Path) -> Iterator[str]:
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
         "TMPDIR": str(folder),
+        "STATE_DIR": str(folder / "state"),
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
         "DOCKER_HOST": f"unix://{folder}/no-docker.sock",

@@ -94,11 +94,11 @@ class Stack:
 
 
 @pytest.fixture(scope="module")
-def stack(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Lab(tmp_path_factory.mktemp("lab"), speed=SPEED) as lab:
-        deployed = Stack(
-            lab, sam.deploy(lab, built, {"DrainSeconds": "1", "SettleSeconds": "1"}, lambda _: None)
-        )
+def stack(built: Path) -> Iterator[Stack]:
+    with Lab(speed=SPEED) as lab:
+        port = str(lab.free_port(8080))
+        parameters = {"ContainerPort": port, "DrainSeconds": "1", "SettleSeconds": "1"}
+        deployed = Stack(lab, sam.deploy(lab, built, parameters, lambda _: None))
         events = lab.client("events")
         for rule in events.list_rules()["Rules"]:
             if "OnPush" not in rule["Name"]:

@@ -27,12 +27,11 @@ ON_PUSH = {"pushlive:redeploy": "on-push"}
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExistingCluster]:
+def shop() -> Iterator[ExistingCluster]:
     """Four services: two of one image, one of two images, one of an image that the stack may not deploy."""
-    folder = tmp_path_factory.mktemp("lab")
-    sam.build(folder / "build", quiet)
-    with Lab(folder, speed=SPEED) as lab:
-        made = ExistingCluster(lab, folder / "build")
+    with Lab(speed=SPEED) as lab:
+        sam.build(lab.folder / "build", quiet)
+        made = ExistingCluster(lab, lab.folder / "build")
         for repository in ("shop-web", "shop-app", "shop-proxy", "other"):
             made.create_repository(repository)
         made.create_service(

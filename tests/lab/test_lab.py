@@ -1,17 +1,20 @@
-"""A lab's end: nothing that it started goes on, and nobody hears of what was under way."""
+"""A lab takes its port first. At its end nothing goes on or is left, and nobody hears of it."""
 
 from __future__ import annotations
 
 import io
 import logging
+import socket
+import subprocess
+import sys
 import tempfile
 import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab import ministack
-from lab.lab import Lab
+from lab import ministack, sam
+from lab.lab import Lab, PortError
 from lab.watch import until
 from tests.function_processes import function_folders
 
@@ -42,7 +45,7 @@ def test_runs_that_a_lab_s_end_meets_end_with_it(
     code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with Lab(tmp_path / "lab", speed=600) as lab:
+    with Lab(speed=600) as lab:
         client = lab.client("lambda")
         client.create_function(**function(code))
         for _ in range(AT_ONCE):
@@ -50,10 +53,35 @@ def test_runs_that_a_lab_s_end_meets_end_with_it(
         until(lambda: list(function_folders()), "a function's process")
     assert ministack.executions_in_flight() == 0
     assert list(function_folders()) == []
-    assert list(tmp_path.glob("pushlive-functions-*")) == []
+    assert list(tmp_path.iterdir()) == []
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
-def test_what_the_server_complains_of_goes_where_all_complaints_go(tmp_path: Path) -> None:
-    with Lab(tmp_path / "lab", speed=600):
+def test_what_the_server_complains_of_goes_where_all_complaints_go() -> None:
+    with Lab(speed=600):
         assert logging.getLogger("hypercorn.error").handlers == []
+
+
+def test_a_port_in_use_is_refused_before_anything_starts() -> None:
+    with Lab() as first:
+        with pytest.raises(
+            PortError, match=f"^port {first.port} is in use: choose another with --port, as in"
+        ):
+            Lab(port=first.port)
+        assert first.client("sts").get_caller_identity()["Account"] == ministack.ACCOUNT
+
+
+def test_the_command_says_in_one_line_that_its_port_is_in_use() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        said = subprocess.run(  # noqa: S603 - ours
+            [sys.executable, "-m", "lab", "up", "--port", str(port)],
+            cwd=sam.ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert (said.returncode, said.stdout, said.stderr.count("\n")) == (1, "", 1)
+    assert (
+        f"port {port} is in use: choose another with --port, as in `make lab PORT={port + 1}`" in said.stderr
+    )

@@ -150,7 +150,7 @@ def test_every_image_s_program_is_in_it(name: str, start_seconds: float, tmp_pat
 
 def test_the_clients_together_ask_at_the_rate_and_one_after_the_other() -> None:
     names = ["a.example.com", "b.example.com", "c.example.com"]
-    found = mix.clients(names, requests_per_second=60, hold_seconds=0.5)
+    found = mix.clients(names, 8080, requests_per_second=60, hold_seconds=0.5)
     assert sum(client.requests_per_second for client in found) == pytest.approx(60)
     starts = sorted(client.first_after_seconds for client in found)
     gaps = [later - earlier for earlier, later in itertools.pairwise(starts)]
@@ -160,7 +160,7 @@ def test_the_clients_together_ask_at_the_rate_and_one_after_the_other() -> None:
 @pytest.mark.parametrize("keeps_alive", [False, True], ids=["new-connections", "kept-alive"])
 @pytest.mark.parametrize("holds_seconds", [0, 0.5], ids=["honours-the-TTL", "holds-longer"])
 def test_every_service_has_every_kind_of_client(holds_seconds: float, *, keeps_alive: bool) -> None:
-    found = mix.clients(["a.example.com", "b.example.com"], requests_per_second=60, hold_seconds=0.5)
+    found = mix.clients(["a.example.com", "b.example.com"], 8080, requests_per_second=60, hold_seconds=0.5)
     wanted = [c for c in found if (c.keeps_alive, c.holds_seconds) == (keeps_alive, holds_seconds)]
     assert {client.host_name for client in wanted} == {"a.example.com", "b.example.com"}
     assert len({client.name.partition(": ")[2] for client in wanted}) == 1
@@ -172,6 +172,7 @@ class Watched:
     def __init__(self, lab: Lab, rival: type[Rival]) -> None:
         self.lab = lab
         self.ecs = lab.client("ecs")
+        self.port = lab.free_port(PORT)
         self.service = LoadService(
             "rival", DIES, f"service-of-{rival.__name__}", f"{rival.__name__}.example.com"
         )
@@ -190,7 +191,12 @@ class Watched:
             cpu="256",
             memory="512",
             containerDefinitions=[
-                {"name": "app", "image": f"{registry}/repository:{self.service.tag}", "stopTimeout": 2}
+                {
+                    "name": "app",
+                    "image": f"{registry}/repository:{self.service.tag}",
+                    "environment": [{"name": "PORT", "value": str(self.port)}],
+                    "stopTimeout": 2,
+                }
             ],
         )
         network = {"subnets": ["subnet-1"], "assignPublicIp": "ENABLED"}
@@ -221,8 +227,8 @@ class Watched:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with Lab(tmp_path_factory.mktemp("lab"), speed=60) as running:
+def lab() -> Iterator[Lab]:
+    with Lab(speed=60) as running:
         running.client("ecr").create_repository(repositoryName="repository")
         yield running
 
@@ -242,7 +248,7 @@ def test_a_rival_deploys_at_a_push_and_records_what_it_is_known_for(
     """The naive recorder knows the last task only; a person writes down all of them, later."""
     push(lab, f"1 for {rival.__name__}")
     watched = Watched(lab, rival)
-    with watched.rival, Timeline(lab, watched.cluster, PORT) as timeline:
+    with watched.rival, Timeline(lab, watched.cluster, watched.port) as timeline:
         watched.start(f"127.0.0.1:{lab.port}")
         until(lambda: watched.addresses() and watched.addresses() == watched.running(), "the first record")
         until(lambda: all_answer(timeline, watched), "its task to answer")

@@ -7,7 +7,7 @@ import itertools
 import socket
 import struct
 import time
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -141,6 +141,7 @@ class Toy:
         self.connections: list[str] = []
         self.looked_up = 0
         self._servers: dict[str, asyncio.Server] = {}
+        self._served: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self.records: dict[tuple[str, str], RecordSet] = {
             ("example.com", "SOA"): RecordSet(("ns. host. 1 7200 900 1209600 60",), 900),
             ("refuses.example.com", "A"): RecordSet(("127.77.9.9",), 60),
@@ -151,30 +152,39 @@ class Toy:
         return self.records
 
     async def open(self, stack: AsyncExitStack) -> None:
+        stack.push_async_callback(self._end)
         for number, (name, serve) in enumerate(self.ways.items(), 1):
             address = f"127.77.0.{number}"
             server = await asyncio.start_server(self._noting(name, serve), address, self.port)
             self.port = server.sockets[0].getsockname()[1]
-            stack.callback(server.close)
             self._servers[name] = server
             self.records[f"{name}.example.com", "A"] = RecordSet((address,), 60)
 
     def close(self, name: str) -> None:
         self._servers[name].close()
 
+    async def _end(self) -> None:
+        for server in self._servers.values():
+            server.close()
+        for writer in self._served.values():
+            writer.close()
+        await asyncio.gather(*self._served)
+
     def _noting(
         self, name: str, serve: Serve
-    ) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+    ) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]:
         async def noting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             self.connections.append(name)
-            try:
+            with suppress(asyncio.IncompleteReadError, ConnectionError):
                 await serve(reader, writer)
-            except (asyncio.IncompleteReadError, ConnectionError):
-                pass
-            finally:
-                writer.close()
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
-        return noting
+        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self._served[asyncio.create_task(noting(reader, writer))] = writer
+
+        return accept
 
 
 WAYS: dict[str, Serve] = {
@@ -244,8 +254,10 @@ def test_what_a_request_meets_is_what_is_noted(
 
     async def one() -> list[str]:
         async with toy() as (made, load):
-            client = Client(settings(name, made.port, keeps_alive=keeps_alive), load, noting(noted))
-            await client.request(time.time())
+            with closing(
+                Client(settings(name, made.port, keeps_alive=keeps_alive), load, noting(noted))
+            ) as client:
+                await client.request(time.time())
             return made.connections
 
     connections = asyncio.run(one())
@@ -274,9 +286,9 @@ def test_latency_counts_from_when_the_request_was_due() -> None:
 
     async def late() -> None:
         async with toy() as (made, load):
-            client = Client(settings("answers", made.port), load, noting(noted))
-            await client.request(time.time() - 5)
-            await client.request(time.time() - PATIENCE_SECONDS - 5)
+            for late_seconds in (5, PATIENCE_SECONDS + 5):
+                client = Client(settings("answers", made.port), load, noting(noted))
+                await client.request(time.time() - late_seconds)
 
     asyncio.run(late())
     assert [request.failure for request, _ in noted] == ["", "timed out"]
@@ -293,9 +305,11 @@ def test_how_many_connections_three_requests_take(name: str, connections: int, *
 
     async def three() -> list[str]:
         async with toy() as (made, load):
-            client = Client(settings(name, made.port, keeps_alive=keeps_alive), load, noting(noted))
-            for _ in range(3):
-                await client.request(time.time())
+            with closing(
+                Client(settings(name, made.port, keeps_alive=keeps_alive), load, noting(noted))
+            ) as client:
+                for _ in range(3):
+                    await client.request(time.time())
             return made.connections
 
     assert len(asyncio.run(three())) == connections
@@ -307,9 +321,11 @@ def test_a_kept_connection_that_the_server_closed_while_idle_is_repeated_once_an
 
     async def twice() -> list[str]:
         async with toy() as (made, load):
-            client = Client(settings("answers-once", made.port, keeps_alive=True), load, noting(noted))
-            for _ in range(2):
-                await client.request(time.time())
+            with closing(
+                Client(settings("answers-once", made.port, keeps_alive=True), load, noting(noted))
+            ) as client:
+                for _ in range(2):
+                    await client.request(time.time())
             return made.connections
 
     assert len(asyncio.run(twice())) == 2
@@ -321,10 +337,12 @@ def test_a_repeated_request_may_fail_too() -> None:
 
     async def twice() -> None:
         async with toy() as (made, load):
-            client = Client(settings("answers-once", made.port, keeps_alive=True), load, noting(noted))
-            await client.request(time.time())
-            made.close("answers-once")  # accepts nobody any more
-            await client.request(time.time())
+            with closing(
+                Client(settings("answers-once", made.port, keeps_alive=True), load, noting(noted))
+            ) as client:
+                await client.request(time.time())
+                made.close("answers-once")  # accepts nobody any more
+                await client.request(time.time())
 
     asyncio.run(twice())
     assert [(request.failure, repeated) for request, repeated in noted] == [("", False), ("refused", True)]
@@ -340,11 +358,12 @@ def test_a_kept_connection_goes_on_where_the_name_no_longer_points() -> None:
                 Client(settings("answers", made.port, keeps_alive=keeps), load, noting(noted))
                 for keeps in (True, False)
             )
-            for client in (keeps, asks):
-                await client.request(time.time())
-            made.records["answers.example.com", "A"] = RecordSet(("127.77.9.9",), 0)
-            for client in (keeps, asks):
-                await client.request(time.time())
+            with closing(keeps):
+                for client in (keeps, asks):
+                    await client.request(time.time())
+                made.records["answers.example.com", "A"] = RecordSet(("127.77.9.9",), 0)
+                for client in (keeps, asks):
+                    await client.request(time.time())
 
     asyncio.run(moved())
     assert [request.failure for request, _ in noted] == ["", "", "", "refused"]

@@ -122,10 +122,12 @@ def test_an_unknown_manifest_has_no_digest() -> None:
     assert ministack.manifest_digest("no-such-repository", "latest") is None
 
 
-def test_a_real_account_s_settings_do_not_reach_the_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_real_account_s_settings_do_not_reach_the_functions(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     secrets = {"AWS_PROFILE": "work", "AWS_SESSION_TOKEN": "real", "LOG_LEVEL": "DEBUG"}
     monkeypatch.setattr(os, "environ", {**os.environ, **secrets})  # a copy, thrown away afterwards
-    ministack.configure(4567, retry_seconds=1)
+    ministack.configure(4567, retry_seconds=1, folder=tmp_path)
     assert "AWS_PROFILE" not in os.environ
     assert "AWS_SESSION_TOKEN" not in os.environ
     assert os.environ["GATEWAY_PORT"] == "4567"
@@ -181,7 +183,6 @@ def unpacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """MiniStack's zipfile, in a lab that keeps what is unpacked in `tmp_path/kept`."""
     runtime = import_module("ministack.core.lambda_runtime")
     monkeypatch.setattr(runtime, "zipfile", runtime.zipfile)
-    (tmp_path / "kept").mkdir()
     ministack.unpack_once(tmp_path / "kept")
     return runtime.zipfile
 

@@ -23,9 +23,9 @@ QUEUE = {"Type": "AWS::SQS::Queue"}
 
 
 @pytest.fixture(scope="module")
-def stack(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedStack]:
+def stack(built: Path) -> Iterator[DeployedStack]:
     """Nothing is deployed yet."""
-    with Lab(tmp_path_factory.mktemp("lab"), speed=SPEED) as lab:
+    with Lab(speed=SPEED) as lab:
         yield DeployedStack(lab, built)
 
 

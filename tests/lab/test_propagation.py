@@ -13,8 +13,6 @@ from lab.resolver import Resolver
 from lab.watch import until
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pytest
 
 NAME = ("app.example.com", "A")
@@ -101,8 +99,8 @@ def test_follow_looks_when_it_is_told_of_a_change(monkeypatch: pytest.MonkeyPatc
     assert not thread.is_alive()
 
 
-def test_a_resolver_in_the_lab_sees_a_change_after_the_delay(tmp_path: Path) -> None:
-    with Lab(tmp_path, propagation_seconds=1) as lab:
+def test_a_resolver_in_the_lab_sees_a_change_after_the_delay() -> None:
+    with Lab(propagation_seconds=1) as lab:
         route53 = lab.client("route53")
         zone = route53.create_hosted_zone(Name="example.com", CallerReference="test")["HostedZone"]["Id"]
 

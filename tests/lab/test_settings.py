@@ -112,7 +112,7 @@ def quoted(value: str) -> str:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SettingsStack]:
     folder = tmp_path_factory.mktemp("lab")
     sam.build(folder / "build", quiet)
-    with Lab(folder, speed=SPEED) as lab:
+    with Lab(speed=SPEED) as lab:
         made = SettingsStack(lab, folder / "build", folder)
         made.push_program("1")
         until(lambda: made.is_steady(1), "the first push to run")

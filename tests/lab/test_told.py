@@ -48,7 +48,7 @@ class ToldStack(DeployedStack):
         )
 
     def push_files(self, files: dict[str, bytes]) -> str:
-        image = build_image(files, command=["python3", "/app/app.py"], port=8080)
+        image = build_image(files, command=["python3", "/app/app.py"], port=self.port)
         return push_image(*self.repository, "latest", image)
 
     def mail_of(self, words: str, text: str = "") -> Mail:
@@ -78,11 +78,10 @@ class ToldStack(DeployedStack):
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ToldStack]:
-    folder = tmp_path_factory.mktemp("lab")
-    sam.build(folder / "build", quiet)
-    with Lab(folder, speed=SPEED) as lab:
-        yield ToldStack(lab, folder / "build")
+def stack() -> Iterator[ToldStack]:
+    with Lab(speed=SPEED) as lab:
+        sam.build(lab.folder / "build", quiet)
+        yield ToldStack(lab, lab.folder / "build")
 
 
 def test_a_first_push_that_never_answers_raises_an_alarm_and_is_told_as_failed(stack: ToldStack) -> None:
@@ -107,7 +106,7 @@ def test_a_push_that_is_live_is_told_with_tag_digest_duration_and_address(stack:
     registry, repository = stack.repository
     assert "seconds after the push" in mail.text
     assert f"{registry}/{repository}:latest" in mail.text
-    assert f"http://{HOST_NAME}:8080/" in mail.text
+    assert f"http://{HOST_NAME}:{stack.port}/" in mail.text
 
 
 def test_a_broken_image_is_told_as_failed_and_never_as_live(stack: ToldStack) -> None:

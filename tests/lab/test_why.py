@@ -48,11 +48,10 @@ SPEED = 60.0
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WhyStack]:
-    folder = tmp_path_factory.mktemp("lab")
-    sam.build(folder / "build", quiet)
-    with Lab(folder, speed=SPEED) as lab:
-        deployed = WhyStack(lab, folder / "build")
+def stack() -> Iterator[WhyStack]:
+    with Lab(speed=SPEED) as lab:
+        sam.build(lab.folder / "build", quiet)
+        deployed = WhyStack(lab, lab.folder / "build")
         deployed.deploy()
         yield deployed
 
@@ -105,7 +104,7 @@ def test_a_stack_that_is_well(live: WhyStack) -> None:
     shown = command(live, sam.STACK_NAME)
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert shown.stdout.startswith("nothing is wrong")
-    assert f"http://{HOST_NAME}:8080/" in shown.stdout
+    assert f"http://{HOST_NAME}:{live.port}/" in shown.stdout
     assert max(map(len, shown.stdout.splitlines())) <= 80
     told = json.loads(command(live, sam.STACK_NAME, "--json").stdout)
     assert told["wrong"] is False
@@ -441,9 +440,8 @@ def test_a_record_that_is_out_of_date(live: WhyStack) -> None:
     with live.deaf(), live.record_set(HOST_NAME, "A", "127.255.1.1"):
         due_record, silent = live.finding("record-due"), live.finding("silent-address")
         assert "the record holds 127.255.1.1; it should hold 127." in due_record.what
-        assert (
-            "127.255.1.1 of the record app.example.com does not answer from here on port 8080" in silent.what
-        )
+        unanswered = f"does not answer from here on port {live.port}"
+        assert f"127.255.1.1 of the record app.example.com {unanswered}" in silent.what
     assert live.is_cured("record-due")
 
 

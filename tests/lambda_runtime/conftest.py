@@ -44,8 +44,8 @@ def functions(built: Path) -> dict[str, BuiltFunction]:
 
 
 @pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveState]:
-    with Lab(tmp_path_factory.mktemp("lab"), speed=SPEED) as lab:
+def live() -> Iterator[LiveState]:
+    with Lab(speed=SPEED) as lab:
         yield LiveState(lab)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Records = dict[tuple[str, str, int], list[str]]
 
 EVENTS = ROOT / "events"
-CLUSTER, SERVICE, REPOSITORY, TAG, PORT, TTL_SECONDS = "pushlive", "hello", "hello", "latest", 8080, 10
+CLUSTER, SERVICE, REPOSITORY, TAG, TTL_SECONDS = "pushlive", "hello", "hello", "latest", 10
 GONE = "127.63.0.1"  # where no task of the lab ever is
 
 
@@ -41,6 +41,7 @@ class LiveState:
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
+        self._port = lab.free_port(8080)
         self._versions = 0
         self._ecs, self._route53 = lab.client("ecs"), lab.client("route53")
         settings = (EVENTS / "local" / "env.json").read_text(encoding="utf-8")
@@ -58,8 +59,11 @@ class LiveState:
         container = {
             "name": "app",
             "image": f"{self._settings['REGISTRY']}/{REPOSITORY}:{TAG}",
-            "portMappings": [{"containerPort": PORT}],
-            "environment": [{"name": "DRAIN_SECONDS", "value": "0"}],
+            "portMappings": [{"containerPort": self._port}],
+            "environment": [
+                {"name": "DRAIN_SECONDS", "value": "0"},
+                {"name": "PORT", "value": str(self._port)},
+            ],
         }
         definition = self._ecs.register_task_definition(
             family=SERVICE,
@@ -136,7 +140,7 @@ class LiveState:
         service = self._service()
         over = [deployment["rolloutState"] for deployment in service["deployments"]] == ["COMPLETED"]
         addresses = self.addresses()  # that of a task that is stopping as well
-        return over and len(addresses) == 1 and accepts(addresses[0], PORT)
+        return over and len(addresses) == 1 and accepts(addresses[0], self._port)
 
     def put_record(self, *addresses: str) -> None:
         """The record holds these addresses, and its TXT names the service."""

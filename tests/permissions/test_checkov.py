@@ -65,7 +65,7 @@ def reports(checkov_environment: Path, tmp_path_factory: pytest.TempPathFactory)
     # Without AWS's and checkov's own variables: it must reach for nothing.
     kept = {name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ}
     command = [
-        str(checkov_environment / "checkov"),
+        *(str(checkov_environment / "python"), "-m", "checkov.main"),
         *("--framework", "cloudformation", "--skip-download", "--quiet", "--output", "json"),
         *("--directory", str(folder)),
     ]

@@ -20,7 +20,7 @@ SHELLS = [shell for shell in ("bash", "zsh", "dash") if shutil.which(shell)]
 
 
 def parts(root: Path, *, docker: bool = False) -> list[walk.Part]:
-    return list(walk.parts(root, ENVIRONMENT, sam.STACK_NAME, PARAMETERS, docker=docker))
+    return list(walk.parts(root, ENVIRONMENT, sam.STACK_NAME, PARAMETERS, docker=docker, foreign={"AWS_FOO"}))
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -31,20 +31,23 @@ def test_the_variables_are_right_in_each_shell(shell: str, name: str, proxy: str
     root.mkdir()
     variables = parts(root)[0].lines
     show = ["PATH", "NO_PROXY", "no_proxy", *ENVIRONMENT]
-    script = "\n".join([*variables, *(f'printf "%s\\n" "${name}"' for name in show), "pwd"])
+    anothers = {"AWS_PROFILE": "theirs", "AWS_FOO": "theirs"}
+    script = "\n".join([*variables, *(f'printf "%s\\n" "${name}"' for name in show), "pwd", "env"])
     done = subprocess.run(  # noqa: S603 - our own lines
         [shell, "-ec", script],
-        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "NO_PROXY": proxy},
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "NO_PROXY": proxy} | anothers,
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
     path, no_proxy, same, *others = done.stdout.splitlines()
+    others, left = others[: len(ENVIRONMENT) + 1], others[len(ENVIRONMENT) + 1 :]
     assert path.split(":")[:3] == [f"{root}/{each}/bin" for each in (".venv", ".venv-sam", ".venv-aws")]
     assert path.endswith(f":{os.environ['PATH']}")
     assert no_proxy.split(",") == [*walk.NO_PROXY.split(","), *([proxy] if proxy else [])]
     assert same == no_proxy
     assert others == [*ENVIRONMENT.values(), str(root)]
+    assert [line for line in left if line.startswith(tuple(anothers))] == []
 
 
 @pytest.mark.parametrize("docker", [False, True], ids=["processes", "containers"])
