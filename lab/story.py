@@ -55,7 +55,9 @@ class Story:
         self.steps: list[Step] = []
         self._console = console
         self._folder = folder
-        self._log = (folder / log_name).open("w")
+        log = folder / log_name
+        log.unlink(missing_ok=True)  # another run may still write into it: each has a file of its own
+        self._log = log.open("w")
         self._status = console.status("")
         self._awaited = ""
         self._silence_seconds = silence_seconds

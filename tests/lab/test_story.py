@@ -98,7 +98,7 @@ from pathlib import Path
 from lab.__main__ import keep_complaints
 from lab import ministack
 keep_complaints(Path(sys.argv[1]))
-ministack.configure(4566, 1)
+ministack.configure(4566, 1, Path(sys.argv[1]).parent / "ministack")
 ministack.application()
 for name in ("ministack", "lambda", "asyncio"):
     logging.getLogger(name).error("a complaint of %s", name)
@@ -112,3 +112,12 @@ def test_what_ministack_complains_of_is_in_the_file_only(tmp_path: Path) -> None
     )
     assert done.stdout + done.stderr == ""
     assert log.read_text(encoding="utf-8").count("a complaint of") == 3
+
+
+def test_the_logs_of_two_runs_at_once_are_not_mixed(tmp_path: Path) -> None:
+    first, second = (Story(Console(file=io.StringIO()), tmp_path) for _ in range(2))
+    second.progress("of the second")
+    first.progress("of the first")
+    for story in (first, second):
+        story.close()
+    assert (tmp_path / "demo.log").read_text() == "of the second\n"
