@@ -11,6 +11,7 @@ from pushlive.config import ConfigError
 from pushlive.record_plan import plan_record
 from pushlive.record_state import LiveTasks, host_name_tag
 from pushlive.redeploy_state import LiveServices
+from pushlive.stopped_tasks import why_stopped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +53,7 @@ def read_service(
         newest_reason=_newest_reason(client, live.deployments),
         failed_tasks=primary[0].get("failedTasks", 0) if primary else 0,
         last_event=described["events"][0]["message"] if described.get("events") else "",
-        stopped_reason=_stopped_reason(client, cluster, found.service_name),
+        stopped_reason=why_stopped(ecs.stopped_tasks(client, cluster, found.service_name)),
         port=ecs.task_definition(client, found.task_definition_arn).port,
         deployment_decision=None if wrong_settings else redeploy_plan.plan_deployment(as_tagged, None, now),
         # A moment later: a push that has just come has no event under way any more.
@@ -141,23 +142,3 @@ def _with_record(
         answering=answering,
         record_decision=plan_record(service, record, settings.ttl_seconds),
     )
-
-
-def _stopped_reason(client: Any, cluster: str, service_name: str) -> str:  # noqa: ANN401 - an ECS client
-    """Return why the newest of the tasks stopped that nobody asked to stop."""
-    arns = client.list_tasks(cluster=cluster, serviceName=service_name, desiredStatus="STOPPED")["taskArns"]
-    tasks = client.describe_tasks(cluster=cluster, tasks=arns[:100])["tasks"] if arns else []
-    by_itself = [
-        task
-        for task in tasks
-        if task.get("stopCode") in ("TaskFailedToStart", "EssentialContainerExited") and "stoppedAt" in task
-    ]
-    if not by_itself:
-        return ""
-    last = max(by_itself, key=lambda task: task["stoppedAt"])
-    exits = [
-        f"{container['name']}: {container.get('reason') or 'exit code ' + str(container['exitCode'])}"
-        for container in last["containers"]
-        if container.get("reason") or container.get("exitCode")
-    ]
-    return "; ".join([last.get("stoppedReason", ""), *exits])

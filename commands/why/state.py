@@ -51,7 +51,7 @@ class ServiceState:
     last_event: str = ""
     """The newest of the service's events."""
     stopped_reason: str = ""
-    """Why the last task that stopped by itself stopped; ECS remembers it for an hour or so."""
+    """Why the newest task that failed did so (`stopped_tasks`); ECS remembers it for an hour or so."""
     tasks: tuple[RunningTask, ...] = ()
     port: int | None = None
     host_name: str = ""
