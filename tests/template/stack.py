@@ -107,7 +107,10 @@ def fill(value: Any, names: Mapping[str, Any]) -> Any:
 
 @dataclass(frozen=True)
 class Stack:
-    """The transformed template with the parameters `given`, the others by their defaults."""
+    """The transformed template with the parameters `given`, the others by their defaults.
+
+    `AWS::Region` may be given too.
+    """
 
     template: Json
     given: Mapping[str, str]
@@ -142,7 +145,8 @@ class Stack:
             case {"Fn::Not": [part]}:
                 return not self.true(part)
             case {"Fn::Equals": [left, right]}:
-                return bool(fill(left, self.parameters) == fill(right, self.parameters))
+                names = {"AWS::Region": REGION, **self.parameters}
+                return bool(fill(left, names) == fill(right, names))
         raise ValueError(f"not a condition: {condition}")
 
     def decide(self, value: Any) -> Any:
