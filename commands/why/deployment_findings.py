@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from commands.why.finding import Finding, moment, note, problem, short
+from commands.why.finding import LISTENS, Finding, moment, note, problem, short
 from pushlive.redeploy_plan import (
     ON_PUSH,
     PAUSED,
@@ -38,6 +38,7 @@ CURES = {
     "CannotPullContainerError": "is the image there, and may the execution role pull it?",
     "ResourceInitializationError": "what the execution role or the network must give at the start is missing",
     "OutOfMemoryError": "give the task more memory (parameter Memory)",
+    "health check": f"{LISTENS}?",
 }
 
 

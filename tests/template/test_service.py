@@ -297,12 +297,12 @@ def test_ecs_counts_a_task_when_its_companion_is_ready(stack: Stack, container: 
     assert (kind, check) == (
         "CMD-SHELL",
         {
-            "Fn::Sub": "test -e /tmp/ready && { nc -z -w 2 127.0.0.1 ${ContainerPort}"
-            " || nc -w 2 127.0.0.1 ${ContainerPort} -e true; }"
+            "Fn::Sub": "read -r own </tmp/ready && { nc -z -w 2 $own ${ContainerPort}"
+            " || nc -w 2 $own ${ContainerPort} -e true; }"
         },
     )
     [command] = companion(stack)["Command"][2:]
-    assert "touch /tmp/ready" in command
+    assert 'echo "$own" >/tmp/ready' in command
     assert "HealthCheck" not in container, "any image, unchanged: it may hold no program but its own"
 
 

@@ -220,6 +220,30 @@ def said(action: str, reason: str) -> tuple[LoggedDecision, ...]:
             id="tasks-fail",
         ),
         pytest.param(
+            state(
+                deployments=(deployment(NEW, "IN_PROGRESS"),),
+                failed_tasks=1,
+                stopped_reason="Task failed container health checks",
+            ),
+            "problem",
+            "tasks-fail",
+            "1 tasks of the deployment",
+            "health checks; does the container listen on its port at 0.0.0.0 (at 127.0.0.1 only, nobody",
+            id="health-checks-fail",
+        ),
+        pytest.param(
+            state(
+                deployments=(deployment(NEW, "IN_PROGRESS"),),
+                failed_tasks=1,
+                stopped_reason="the app listens on 127.0.0.1 only: listen on 0.0.0.0",
+            ),
+            "problem",
+            "tasks-fail",
+            "1 tasks of the deployment",
+            "its last task stopped: the app listens on 127.0.0.1 only: listen on 0.0.0.0",
+            id="listens-on-loopback-only",
+        ),
+        pytest.param(
             state(running_count=0, tasks=(), last_event="unable to place a task"),
             "problem",
             "tasks-missing",
@@ -251,11 +275,11 @@ def test_a_program_that_ends_is_told_with_the_command_for_its_log() -> None:
     ended = state(
         deployments=(deployment(NEW, "IN_PROGRESS"),),
         failed_tasks=1,
-        stopped_reason="Essential container in task exited; app: exit code 1",
+        stopped_reason="Essential container in task exited (app: exit code 1)",
         definition={"containerDefinitions": containers},
     )
     [one] = deployment_findings(ended, dry_run=False, now=NOW)
-    assert one.cure.endswith("app: exit code 1; what it said: aws logs tail /hello/tasks --since 1h")
+    assert one.cure.endswith("(app: exit code 1); what it said: aws logs tail /hello/tasks --since 1h")
 
 
 def record(action: record_plan.Action, reason: str, *addresses: str, **changes: Any) -> ServiceState:
@@ -326,7 +350,7 @@ FOREIGN = "app.example.com is an alias, which is not ours: choose another name o
             "problem",
             "no-answer",
             "there is no record app.example.com, because no task answers on port 8080",
-            "0.0.0.0",
+            "at 127.0.0.1 only, nobody reaches it), and does the security group admit UpdateRecord?",
             id="no-answer",
         ),
         pytest.param(
@@ -334,7 +358,7 @@ FOREIGN = "app.example.com is an alias, which is not ours: choose another name o
             "problem",
             "silent-address",
             "192.0.2.1 of the record app.example.com does not answer from here on port 8080",
-            "admit you",
+            "at 127.0.0.1 only, nobody reaches it), and does the security group admit you?",
             id="silent",
         ),
     ],
