@@ -14,6 +14,7 @@ from errno import EADDRINUSE
 
 NETWORK = ipaddress.IPv4Network("127.64.0.0/10")
 KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
+LOOPBACKS = int(ipaddress.IPv4Address("0.128.0.0"))  # added to an address below 127.128.0.0
 
 
 class Addresses:
@@ -48,6 +49,11 @@ class Addresses:
     def release(self, address: str) -> None:
         """Give `address` back; one that was never allocated is ignored."""
         self._in_use.discard(address)
+
+
+def loopback_of(address: str) -> str:
+    """What stands for 127.0.0.1 in the task at `address`: no task's address, and no other task's loopback."""
+    return str(ipaddress.IPv4Address(int(ipaddress.IPv4Address(address)) | LOOPBACKS))
 
 
 def _require_loopback(address: str) -> None:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, cast
 
+from lab.addresses import loopback_of
 from lab.output_lines import OutputLines
 from lab.watchdog import kill_group
 
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
 LINGER_SECONDS = 1  # for output of a process that left the group; Docker would have killed it
 
-# A task's own loopback, or all of its addresses: here both are the one address of the task.
-OWN_ADDRESS = re.compile(r"\b(127\.0\.0\.1|0\.0\.0\.0|localhost)\b")
+# A task's own loopback, and all of its addresses, which are here the one that others reach.
+LOOPBACK = re.compile(r"\b(127\.0\.0\.1|localhost)\b")
+EVERYWHERE = re.compile(r"\b0\.0\.0\.0\b")
 PYTHON = re.compile(r"python(3(\.\d+)?)?")
 
 
@@ -43,7 +45,8 @@ class ContainerProcess(asyncio.SubprocessProtocol):
         self.exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.pid = 0
         self._rootfs = rootfs
-        self._address = address
+        self.address = address
+        self.loopback = loopback_of(address)
         self._home = home
         self._log = log
         self._lines = OutputLines()
@@ -53,28 +56,29 @@ class ContainerProcess(asyncio.SubprocessProtocol):
         path = [
             str(self._inside(folder)) for folder in image_environment.get("PATH", "").split(":") if folder
         ]
+        host = (image_environment | dict(environment)).get("HOST", "0.0.0.0")
         # Nothing of the lab's own environment: it may hold credentials, and would make the demo depend on it.
         self.environment = image_environment | {
             "LANG": "C.UTF-8",
             "HOME": str(home),
             "TMPDIR": str(home),
             **environment,
-            "HOST": address,
+            "HOST": self._in_this_task(host, self.loopback),
             "PATH": os.pathsep.join(
                 [*path, str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
             ),
         }
 
-    def on_this_machine(self, argv: Sequence[str]) -> list[str]:
+    def on_this_machine(self, argv: Sequence[str], *, loopback: str = "") -> list[str]:
         """The command line that does here what `argv` does in the container.
 
-        Python is ours, files of the image are where they were unpacked, loopback is the task's address, and
-        /tmp the container's own.
+        Python is ours, files of the image are where they were unpacked, /tmp is the container's own, and so
+        is 127.0.0.1, unless `loopback` is to stand for it.
         """
         if not argv:
             raise ValueError("no command")
         arguments = [
-            OWN_ADDRESS.sub(self._address, argument).replace("/tmp/", f"{self._home}/")  # noqa: S108 - theirs
+            self._in_this_task(argument, loopback or self.loopback).replace("/tmp/", f"{self._home}/")  # noqa: S108 - theirs
             for argument in argv
         ]
         mapped = [
@@ -83,6 +87,10 @@ class ContainerProcess(asyncio.SubprocessProtocol):
         if PYTHON.fullmatch(PurePosixPath(arguments[0]).name):
             mapped[0] = sys.executable
         return mapped
+
+    def _in_this_task(self, text: str, loopback: str) -> str:
+        """`text` with the addresses that stand here for a task's loopback, and for all of its addresses."""
+        return EVERYWHERE.sub(self.address, LOOPBACK.sub(loopback, text))
 
     def send(self, number: int) -> None:
         """Send a signal to the first process alone."""

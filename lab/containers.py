@@ -1,7 +1,7 @@
 """Containers as plain processes, for machines without Docker.
 
 What a task sees is near enough to Docker for Python programs: its files, its environment and nothing of
-ours, its own loopback address, one process group, Docker's exit codes. It is no isolation: the processes
+ours, its own address and loopback, one process group, Docker's exit codes. It is no isolation: the processes
 run as this user, and share the files of their image. Programs of an image that need its C library do not
 run.
 """
@@ -205,14 +205,30 @@ class ProcessRuntime:
             kill_group(container.pid)
 
     async def probe(self, runtime_id: str, command: Sequence[str], timeout_seconds: float) -> bool:
-        """Whether a health check, `["CMD", …]` or `["CMD-SHELL", "…"]`, succeeds in the container in time."""
+        """Whether a health check, `["CMD", …]` or `["CMD-SHELL", "…"]`, succeeds in the container in time.
+
+        In a task 127.0.0.1 reaches what listens there and what listens on 0.0.0.0; here they are two.
+        """
         container = self._containers.get(runtime_id)
         if container is None:
             return False
         kind, *argv = command
+        argv = ["sh", "-c", *argv] if kind == "CMD-SHELL" else argv
+        addresses = (container.address, container.loopback)
+        checks = (tuple(container.on_this_machine(argv, loopback=each)) for each in addresses)
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                for check in dict.fromkeys(checks):
+                    if await self._succeeds(container, check):
+                        return True
+        except TimeoutError:
+            pass
+        return False
+
+    async def _succeeds(self, container: ContainerProcess, argv: Sequence[str]) -> bool:
         try:
             process = await asyncio.create_subprocess_exec(
-                *container.on_this_machine(["sh", "-c", *argv] if kind == "CMD-SHELL" else argv),
+                *argv,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -227,10 +243,7 @@ class ProcessRuntime:
         if self._closed:
             kill_group(process.pid)
         try:
-            async with asyncio.timeout(timeout_seconds):
-                return await process.wait() == 0
-        except TimeoutError:
-            return False
+            return await process.wait() == 0
         finally:
             kill_group(process.pid)
             await process.wait()

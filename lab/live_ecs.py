@@ -146,13 +146,19 @@ class LiveEcs:
             for task in self._model.engine.tasks.values():
                 if task.id == task_id:
                     family, revision = task.definition.family, str(task.definition.revision)
+                    # On AWS the private address; here the task has only the one that others reach.
+                    network = {
+                        "NetworkMode": "awsvpc",
+                        "IPv4Addresses": [_address(task)],
+                        "MACAddress": task.interface.mac,
+                    }
                     return {
                         "Cluster": task.cluster.arn,
                         "TaskARN": task.arn,
                         "Family": family,
                         "Revision": revision,
                         "Containers": [
-                            {"Name": name, "KnownStatus": container.last_status}
+                            {"Name": name, "KnownStatus": container.last_status, "Networks": [network]}
                             for name, container in task.containers.items()
                         ],
                     }

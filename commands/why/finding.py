@@ -10,6 +10,8 @@ from urllib3.exceptions import HTTPError
 
 DENIED = ("AccessDenied", "UnauthorizedOperation", "AuthorizationError")
 """In the codes of errors: JSON and XML services, EC2, SNS."""
+# What to look at where nobody is answered.
+LISTENS = "does the container listen on its port at 0.0.0.0 (at 127.0.0.1 only, nobody reaches it)"
 
 
 class Level(Enum):

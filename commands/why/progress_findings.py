@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from commands.why.finding import Finding, note, problem
+from commands.why.finding import LISTENS, Finding, note, problem
 from pushlive.outcome_plan import late
 from pushlive.redeploy_plan import ROLLING_BACK, UNDER_WAY, opt_out
 from pushlive.times import moment
@@ -32,6 +32,7 @@ CURES = {
     "failed to download env files": "is the object that EnvironmentFile names there? docs/settings.md",
     "ResourceInitializationError": "what the execution role or the network must give at the start is missing",
     "OutOfMemoryError": "give the task more memory (parameter Memory)",
+    "health check": f"{LISTENS}?",
     "Capacity is unavailable": "wait, or give the service subnets in more availability zones",
     "reached the limit on the number of": QUOTA,
     "is above your limit": QUOTA,

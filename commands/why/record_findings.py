@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from commands.why.finding import Finding, note, problem
+from commands.why.finding import LISTENS, Finding, note, problem
 from pushlive.record_plan import Action
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _of_decision(state: ServiceState, record: Record, decision: Decision) -> Ite
         yield problem(
             "no-answer",
             f"there is no record {state.host_name}, because no task answers on port {state.port}",
-            "does the container listen on that port, at 0.0.0.0, and does the security group admit it?",
+            f"{LISTENS}, and does the security group admit UpdateRecord?",
         )
 
 
@@ -76,5 +76,5 @@ def _of_answers(state: ServiceState, record: Record) -> Iterator[Finding]:
             "silent-address",
             f"{', '.join(silent)} of the record {state.host_name} {'do' if len(silent) > 1 else 'does'} not "
             f"answer from here on port {state.port}",
-            "does the container listen, and does the security group admit you?",
+            f"{LISTENS}, and does the security group admit you?",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from commands.why.finding import unseen
 from commands.why.state import NewestPush, RunningTask, ServiceEvent, ServiceState
@@ -14,6 +14,7 @@ from pushlive.record_plan import plan_record
 from pushlive.record_state import LiveTasks, host_name_tag
 from pushlive.redeploy_plan import plan_deployment
 from pushlive.redeploy_state import LiveServices
+from pushlive.stopped_tasks import why_stopped
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -134,7 +135,7 @@ def _live(
 
 def _with_stopped_reason(account: Account, found: ecs.Service, state: ServiceState) -> ServiceState:
     client, cluster = account.client("ecs"), state.settings.cluster_arn
-    return replace(state, stopped_reason=_stopped_reason(client, cluster, found.service_name))
+    return replace(state, stopped_reason=why_stopped(ecs.stopped_tasks(client, cluster, found.service_name)))
 
 
 def _with_tasks(account: Account, found: ecs.Service, state: ServiceState) -> ServiceState:
@@ -210,23 +211,3 @@ def _with_pushes(account: Account, _: ecs.Service, state: ServiceState) -> Servi
         if found:
             pushes[image.reference] = max(found, key=lambda push: push.pushed_at)
     return replace(state, pushes=pushes)
-
-
-def _stopped_reason(client: Any, cluster: str, service_name: str) -> str:  # noqa: ANN401 - an ECS client
-    """Return why the newest of the tasks stopped that nobody asked to stop."""
-    arns = client.list_tasks(cluster=cluster, serviceName=service_name, desiredStatus="STOPPED")["taskArns"]
-    tasks = client.describe_tasks(cluster=cluster, tasks=arns[:100])["tasks"] if arns else []
-    by_itself = [
-        task
-        for task in tasks
-        if task.get("stopCode") in ("TaskFailedToStart", "EssentialContainerExited") and "stoppedAt" in task
-    ]
-    if not by_itself:
-        return ""
-    last = max(by_itself, key=lambda task: task["stoppedAt"])
-    exits = [
-        f"{container['name']}: {container.get('reason') or 'exit code ' + str(container['exitCode'])}"
-        for container in last["containers"]
-        if container.get("reason") or container.get("exitCode")
-    ]
-    return "; ".join([last.get("stoppedReason", ""), *exits])

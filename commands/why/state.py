@@ -72,7 +72,7 @@ class ServiceState:
     events: tuple[ServiceEvent, ...] = ()
     """What ECS wrote about it, newest first."""
     stopped_reason: str = ""
-    """Why the last task that stopped by itself stopped; ECS remembers it for an hour or so."""
+    """Why the newest task that failed did so (`stopped_tasks`); ECS remembers it for an hour or so."""
     tasks: tuple[RunningTask, ...] = ()
     port: int | None = None
     host_name: str = ""

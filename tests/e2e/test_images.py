@@ -9,6 +9,7 @@ import pytest
 from lab.load import mix
 from lab.load.answers import Answers
 from lab.watch import Watch, until
+from pushlive.stopped_tasks import LOOPBACK_REASON
 from tests.deployed_stack import HOST_NAME
 
 if TYPE_CHECKING:
@@ -115,6 +116,24 @@ def test_an_image_that_never_listens_is_rolled_back_and_no_visitor_notices(
     assert any("failed container health checks" in reason for reason in reasons), reasons
     assert "running, but not listening" in good.log_lines()
     assert "this image failed" in good.run_schedule("RedeployService")
+    assert failed(visits) == []
+
+
+def test_an_image_that_listens_on_loopback_only_is_rolled_back_with_that_reason_and_no_visitor_notices(
+    good: Typed, watch: Watch, visits: list[Request]
+) -> None:
+    good_digest = running_digest(good)
+    push(good, "listens_on_loopback")
+    until(lambda: rolled_back(good), "the rollback")
+    until(lambda: good.is_steady(1), "the end of the rollback")
+    assert running_digest(good) == good_digest
+    assert LOOPBACK_REASON in good.log_lines()
+    until(
+        lambda: any(line.get("stopped_reason") == LOOPBACK_REASON for line in good.log_of("RedeployService")),
+        "the message",
+    )
+    assert "this image failed" in good.run_schedule("RedeployService")
+    assert all(addresses <= set(watch.answering_since) for _, addresses in watch.records)
     assert failed(visits) == []
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lab.ecs.engine import Options
 from lab.ecs.fake_runtime import Behaviour
 from tests.functions.region import HOST_NAME, LOG_GROUP, PORT, RECORD_LOG_GROUP, REGION
 from tests.functions.test_claims import OVER_SECONDS, end_the_run
@@ -151,7 +152,7 @@ def test_a_dry_run_tells_nothing(region: Region, capsys: pytest.CaptureFixture[s
 
 
 def test_an_image_that_fails_is_told_as_failed_with_what_ecs_says_and_what_runs_and_never_as_live(
-    region: Region, capsys: pytest.CaptureFixture[str]
+    region: Region, log: Log, capsys: pytest.CaptureFixture[str]
 ) -> None:
     running(region, **LOGS)
     region.redeploy()
@@ -168,11 +169,32 @@ def test_an_image_that_fails_is_told_as_failed_with_what_ecs_says_and_what_runs_
     assert digest(push) in failed
     assert good in runs
     assert "circuit breaker" in failed
-    assert "(app: exit code 1)" in failed
+    assert "(app: exit code 1, the program failed)" in failed
+    assert log.lines(message="failed")[-1]["stopped_reason"] in failed
     assert f"aws logs tail hello-TaskLogs --region {REGION}" in text
     measured = metrics(capsys)
     assert measured["DeploymentsFailed"] == 1
     assert "DeploymentsLive" not in measured
+
+
+@pytest.mark.parametrize("desired", [2, 3])
+def test_why_a_task_failed_is_not_hidden_by_a_newer_one_that_was_scaled_in(
+    region: Region, desired: int
+) -> None:
+    running(region, desired=desired)
+    region.redeploy()
+    deployed(region, "2", CRASHES, seconds=700)
+    region.scale(desired - 1)
+    region.wait(60)
+    arns = region.ecs.list_tasks(cluster="lab", serviceName="app", desiredStatus="STOPPED")["taskArns"]
+    stopped = region.ecs.describe_tasks(cluster="lab", tasks=arns)["tasks"]
+    newest = max(stopped, key=lambda task: task["createdAt"])
+    assert newest["stopCode"] == "ServiceSchedulerInitiated"
+    region.redeploy()
+    assert (
+        "Essential container in task exited (app: exit code 1, the program failed)"
+        in region.messages()[-1][1]
+    )
 
 
 def test_nothing_is_told_while_a_rollback_is_in_progress(region: Region) -> None:
@@ -218,6 +240,22 @@ def test_a_deployment_that_is_under_way_for_too_long_is_measured_at_each_look(
     region.redeploy()
     assert metrics(capsys)["DeploymentsLate"] == 2
     assert "is IN_PROGRESS since 2026-11-20 10:0" in log.reasons(message="late")
+
+
+def test_an_app_without_the_sidecar_whose_exits_ecs_does_not_count_is_late_with_the_reason(
+    region: Region, log: Log, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """containers-roadmap 1206: exits after RUNNING, without a health check, may never trip the breaker."""
+    running(region)
+    region.redeploy()
+    region.model.engine.options = Options(breaker_counts_early_exits=False)
+    deployed(region, "2", CRASHES, seconds=901)
+    assert region.deployments()[0]["status"] == "IN_PROGRESS"
+    capsys.readouterr()
+    region.redeploy()
+    assert metrics(capsys)["DeploymentsLate"] == 1
+    [line] = log.lines(message="late")
+    assert line["stopped_reason"].startswith("Essential container in task exited (app: exit code 1")
 
 
 def test_how_late_is_too_late_is_a_setting(region: Region, capsys: pytest.CaptureFixture[str]) -> None:

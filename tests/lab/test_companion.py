@@ -9,6 +9,7 @@ import socketserver
 import subprocess
 import threading
 from contextlib import contextmanager, suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ import pytest
 from lab import public_images
 from lab.oci import unpack
 from lab.watch import until
+from pushlive.stopped_tasks import LOOPBACK_REASON, ON_LOOPBACK_ONLY
 from tests.template.stack import REGION, Json, Stack, transformed_template
 
 if TYPE_CHECKING:
@@ -25,13 +27,16 @@ if TYPE_CHECKING:
 
 RUNNING, STOPPED, NOTHING = "RUNNING", "STOPPED", ""
 LONG = 600  # longer than any test
+OWN_ADDRESS = "127.96.9.1"  # the task's, beside 127.0.0.1
 
 
 class App(socketserver.ThreadingTCPServer):
-    """A port that listens, and counts who comes."""
+    """A port that listens at one address, and counts who comes."""
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), socketserver.BaseRequestHandler)
+    allow_reuse_address = True
+
+    def __init__(self, address: str = OWN_ADDRESS, port: int = 0) -> None:
+        super().__init__((address, port), socketserver.BaseRequestHandler)
         self.callers = 0
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
@@ -47,21 +52,31 @@ class App(socketserver.ThreadingTCPServer):
 
 
 class Metadata(HTTPServer):
-    """The task metadata endpoint: what it knows of the app, and how often it was asked."""
+    """The task metadata endpoint: what it knows of the app, and how often it was asked.
+
+    ECS guide, "Task metadata endpoint version 4 for tasks on Fargate", example task response.
+    """
 
     def __init__(self) -> None:
         self.known_status = RUNNING
+        self.addresses = [OWN_ADDRESS]
+        self.indent: int | None = None
         self.asked = 0
         endpoint = self
 
         class Answer(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 endpoint.asked += 1
-                containers = [{"Name": "app", "KnownStatus": endpoint.known_status}]
+                network = {"NetworkMode": "awsvpc", "IPv4Addresses": endpoint.addresses, "AttachmentIndex": 0}
+                containers = [
+                    {"Name": "app", "KnownStatus": endpoint.known_status, "Networks": [network]},
+                    {"Name": "companion", "KnownStatus": RUNNING, "Networks": [network]},
+                ]
                 known = {"TaskARN": "arn", "KnownStatus": RUNNING, "Containers": containers}
                 self.send_response(200 if self.path == "/v4/1/task" and endpoint.known_status else 500)
                 self.end_headers()
-                self.wfile.write(json.dumps(known, separators=(",", ":")).encode())
+                compact = None if endpoint.indent else (",", ":")
+                self.wfile.write(json.dumps(known, separators=compact, indent=endpoint.indent).encode())
 
             def log_message(self, *_: object) -> None:
                 """Nobody reads it."""
@@ -158,15 +173,17 @@ def test_after_sigterm_it_stays_for_the_drain_time_while_the_port_listens(
     command: list[str], programs: Path, app: App, metadata: Metadata
 ) -> None:
     with companion(command, programs, app, metadata, drain_seconds=2) as process:
+        until(lambda: app.callers, "the companion's first look")
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
-        assert app.callers >= 2, "it looks each second"
+        assert app.callers >= 3, "it looks each second"
 
 
 def test_after_sigterm_it_ends_when_the_port_no_longer_listens(
     command: list[str], programs: Path, app: App, metadata: Metadata
 ) -> None:
     with companion(command, programs, app, metadata) as process:
+        until(lambda: app.callers, "the companion's first look")
         process.send_signal(signal.SIGTERM)
         before = app.callers
         until(lambda: app.callers > before + 1, "the companion to look at the port")
@@ -192,12 +209,66 @@ def test_with_no_drain_time_it_ends_at_once(
         assert process.wait(20) == 0
 
 
+@pytest.mark.parametrize("indent", [None, 4], ids=["compact-metadata", "metadata-as-the-guide-prints-them"])
 def test_it_is_ready_when_the_port_has_listened_for_the_drain_time(
-    command: list[str], programs: Path, app: App, metadata: Metadata, tmp_path: Path
+    indent: int | None, command: list[str], programs: Path, app: App, metadata: Metadata, tmp_path: Path
 ) -> None:
+    metadata.indent = indent
     with companion(command, programs, app, metadata, drain_seconds=2):
         until((tmp_path / "ready").exists, "the companion to be ready")
         assert app.callers == 3
+        until(
+            lambda: (tmp_path / "ready").read_text() == f"{OWN_ADDRESS}\n", "the task's address in the file"
+        )
+
+
+def test_an_app_on_loopback_only_is_never_ready_and_ends_the_companion_with_words_and_a_code_of_its_own(
+    command: list[str], programs: Path, metadata: Metadata, tmp_path: Path
+) -> None:
+    app = App("127.0.0.1")
+    with companion(command, programs, app, metadata, drain_seconds=5) as process:
+        assert process.wait(20) == ON_LOOPBACK_ONLY
+        assert process.stdout
+        assert process.stdout.read() == f"{LOOPBACK_REASON}\n"
+        assert app.callers == 3, "a third of the drain time, and two looks"
+    app.end()
+    assert not (tmp_path / "ready").exists()
+
+
+def test_an_app_that_is_on_loopback_only_for_a_look_now_and_then_is_let_be(
+    command: list[str], programs: Path, app: App, metadata: Metadata
+) -> None:
+    """A database may listen so while it sets itself up."""
+    port = app.server_address[1]
+    with companion(command, programs, app, metadata, drain_seconds=3) as process:
+        app.end()
+        for address in ("127.0.0.1", OWN_ADDRESS) * 3:
+            app = App(address, port)
+            until(partial(getattr, app, "callers"), f"a look at {address}")
+            app.end()
+        assert process.poll() is None
+
+
+def test_it_does_not_judge_while_the_tasks_address_is_unknown(
+    command: list[str], programs: Path, metadata: Metadata, tmp_path: Path
+) -> None:
+    app = App("127.0.0.1")
+    metadata.addresses = []
+    with companion(command, programs, app, metadata, drain_seconds=0) as process:
+        until(lambda: metadata.asked > 8, "four looks")
+        assert process.poll() is None
+    app.end()
+    assert not (tmp_path / "ready").exists()
+
+
+def test_it_keeps_the_tasks_address_while_the_metadata_fail(
+    command: list[str], programs: Path, app: App, metadata: Metadata
+) -> None:
+    with companion(command, programs, app, metadata):
+        until(lambda: app.callers, "the companion's first look")
+        metadata.known_status = NOTHING
+        before = app.callers
+        until(lambda: app.callers > before + 2, "more looks", seconds=20)
 
 
 def test_it_is_not_ready_while_nobody_listens(
@@ -218,7 +289,7 @@ def test_its_health_check_wants_both(
     assert kind == "CMD-SHELL"
     script = check["Fn::Sub"].replace("${ContainerPort}", str(app.server_address[1]))
     if ready:
-        (tmp_path / "ready").touch()
+        (tmp_path / "ready").write_text(f"{OWN_ADDRESS}\n")
     if not listens:
         app.end()
     done = subprocess.run(  # noqa: S603 - ours

@@ -17,14 +17,16 @@ from pathlib import Path
 import boto3
 import pytest
 
-from lab.addresses import Addresses
+from lab.addresses import Addresses, loopback_of
 from lab.containers import CannotPullContainerError, CannotStartContainerError, ProcessRuntime
 from lab.oci import build_image, build_index, hello_app_image, unpack
 from lab.oci_registry import push_image, push_index
+from pushlive.probe import answering
 from tests.lab.ministack_process import ministack
 
 ADDRESS = "127.96.7.1"
 OTHER_ADDRESS = "127.96.7.2"
+LOOPBACK = "127.224.7.1"  # of the task at ADDRESS
 DEADLINE_SECONDS = 20
 LISTEN = """
 import os, socket
@@ -179,7 +181,7 @@ def test_environment_is_the_images_and_the_definitions_and_never_ours(
         ((), ("/bin/hello",), "hello from the image"),
         (("sh", "-c"), ("echo $COLOUR",), "red"),
         (("hello",), (), "hello from the image"),
-        ((), ("sh", "-c", "echo localhost 127.0.0.1 0.0.0.0:80"), f"{ADDRESS} {ADDRESS} {ADDRESS}:80"),
+        ((), ("sh", "-c", "echo localhost 127.0.0.1 0.0.0.0:80"), f"{LOOPBACK} {LOOPBACK} {ADDRESS}:80"),
         ((), ("/usr/local/bin/python3.13", "-c", "print('ours')"), "ours"),
     ],
     ids=[
@@ -188,7 +190,7 @@ def test_environment_is_the_images_and_the_definitions_and_never_ours(
         "absolute-path-is-the-images",
         "entry-point-and-command",
         "entry-point-drops-the-images-command",
-        "loopback-is-the-tasks-address",
+        "loopback-is-the-tasks-own",
         "any-python-is-ours",
     ],
 )
@@ -315,6 +317,22 @@ print(child.pid, flush=True)
                 assert await run.exit_code() == 0
             finally:
                 os.kill(int(run.lines[0]), signal.SIGKILL)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("host", "reached_at"), [("0.0.0.0", ADDRESS), ("127.0.0.1", LOOPBACK), ("localhost", LOOPBACK)]
+)
+def test_who_listens_on_loopback_is_reached_from_inside_only(
+    tmp_path: Path, host: str, reached_at: str
+) -> None:
+    async def scenario() -> None:
+        async with machine(tmp_path) as m:
+            run = await m.run_image(image_folder(tmp_path, LISTEN), environment={"HOST": host})
+            await run.line("listening")
+            assert answering([ADDRESS, LOOPBACK, loopback_of(OTHER_ADDRESS)], 8080) == {reached_at}
+            assert await m.runtime.probe(run.id, ["CMD", "python3", "-c", CONNECT], DEADLINE_SECONDS)
 
     asyncio.run(scenario())
 

@@ -96,6 +96,25 @@ def test_without_version_consistency_every_task_resolves_the_tag_for_itself() ->
     assert lab.digests(revision) == {"app": None}
 
 
+@pytest.mark.parametrize(("consistency", "runs"), [("enabled", False), ("disabled", True)])
+def test_a_restart_needs_the_old_digest_of_those_containers_only_that_are_pinned(
+    consistency: str, *, runs: bool
+) -> None:
+    lab = Scenario()
+    lab.push("sha256:1")
+    lab.push("sha256:side", SIDE)
+    side = {"name": "side", "image": SIDE, "versionConsistency": consistency}
+    lab.register({"name": "app", "image": IMAGE}, side)
+    lab.create(desired=1)
+    lab.wait_until_over()
+    lab.push("sha256:2")
+    lab.push("sha256:newer", SIDE)
+    lab.world.delete(SIDE.rpartition(":")[0], "sha256:side")
+    lab.runtime.crash(lab.tasks()[0]["taskArn"], "app", lab.now)
+    lab.wait(600)
+    assert lab.running_digests() == (["sha256:1"] if runs else [])
+
+
 def test_an_image_named_by_digest_is_run_and_not_recorded_as_resolved() -> None:
     lab = Scenario()
     lab.push("sha256:1")

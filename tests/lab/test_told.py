@@ -14,7 +14,9 @@ from lab.inbox import Inbox, Mail
 from lab.lab import Lab
 from lab.oci import build_image
 from lab.oci_registry import push_image
+from lab.resolver import Resolver
 from lab.watch import until
+from pushlive.stopped_tasks import LOOPBACK_REASON, ON_LOOPBACK_ONLY
 from tests.deployed_stack import HOST_NAME, DeployedStack, quiet
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 SPEED = 60.0
 STRANGER = "203.0.113.9"
 BROKEN = {"app/app.py": b"raise SystemExit('broken on purpose')"}
+LISTENS_ON_LOOPBACK = ("python3", "-m", "http.server", "--bind", "127.0.0.1", "8080")
 NEVER_LISTENS = {"app/app.py": b"import time; time.sleep(100_000)"}
 
 
@@ -47,9 +50,21 @@ class ToldStack(DeployedStack):
             ChangeBatch={"Changes": [{"Action": action, "ResourceRecordSet": record_set}]},
         )
 
-    def push_files(self, files: dict[str, bytes]) -> str:
-        image = build_image(files, command=["python3", "/app/app.py"], port=self.port)
+    def push_files(self, files: dict[str, bytes], *command: str) -> str:
+        image = build_image(files, command=[*(command or ("python3", "/app/app.py"))], port=self.port)
         return push_image(*self.repository, "latest", image)
+
+    def addresses(self) -> list[str]:
+        """What the name stands for."""
+        return Resolver(self.lab.dns).resolve(HOST_NAME)
+
+    def exit_codes(self, container: str) -> set[int]:
+        """Of this container of the tasks that have stopped, or are stopping."""
+        cluster = self.outputs["ClusterName"]
+        arns = self.ecs.list_tasks(cluster=cluster, desiredStatus="STOPPED")["taskArns"]
+        tasks = self.ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []
+        ended = [each for task in tasks for each in task["containers"] if "exitCode" in each]
+        return {each["exitCode"] for each in ended if each["name"] == container}
 
     def mail_of(self, words: str, text: str = "") -> Mail:
         """The newest message with these words in its subject, and in its text; as soon as it is there."""
@@ -119,6 +134,23 @@ def test_a_broken_image_is_told_as_failed_and_never_as_live(stack: ToldStack) ->
     assert good in mail.text.partition("Runs now")[2]
     until(lambda: stack.is_steady(1), "the rollback's end")
     assert [each for each in stack.inbox.mails if "live: " in each.subject and digest in each.text] == []
+
+
+def test_an_app_on_loopback_only_never_gets_the_name_and_is_told_so(stack: ToldStack) -> None:
+    stack.mail_of("live: ", stack.push("reachable"))
+    record = stack.addresses()
+    stack.push_files({"app/page": b""}, *LISTENS_ON_LOOPBACK)
+    until(lambda: ON_LOOPBACK_ONLY in stack.exit_codes("companion"), "the first task's end")
+    assert stack.deployments()[0]["status"] == "IN_PROGRESS", "two more tasks are tried"
+    assert stack.says("reachable")
+    assert stack.addresses() == record
+    mail = stack.mail_of("FAILED, what ran before runs again", LOOPBACK_REASON)
+    assert f"Its task:   {LOOPBACK_REASON}" in mail.text
+    [line] = [
+        line for line in stack.log_of("RedeployService") if line.get("stopped_reason") == LOOPBACK_REASON
+    ]
+    assert line["message"] == "failed"
+    until(lambda: stack.is_steady(1) and stack.says("reachable"), "the rollback's end")
 
 
 def test_a_deployment_that_is_late_raises_an_alarm(stack: ToldStack) -> None:

@@ -467,7 +467,9 @@ def test_tasks_that_fail_for_ever(live: WhyStack) -> None:
     push_image(*live.repository, "broken", broken_image("for ever"))
     with live.own_service({"image": image}, desired_count=1, rollback=False):
         assert "failed, and it goes on trying" in live.finding("tasks-fail").what
-        stopped = "its last task stopped: Essential container in task exited; app: exit code 1"
+        stopped = (
+            "its last task stopped: Essential container in task exited (app: exit code 1, the program failed)"
+        )
         until(lambda: (found := live.found("tasks-fail")) and stopped in found.cure, "why a task stopped")
         shown = live.why().services
         assert {each.state.service_name for each in shown} == {"own", live.outputs["ServiceName"]}

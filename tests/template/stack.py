@@ -116,7 +116,10 @@ def fill(value: Any, names: Mapping[str, Any]) -> Any:
 
 @dataclass(frozen=True)
 class Stack:
-    """The transformed template with the parameters `given`, the others by their defaults."""
+    """The transformed template with the parameters `given`, the others by their defaults.
+
+    `AWS::Region` may be given too.
+    """
 
     template: Json
     given: Mapping[str, str]
@@ -125,6 +128,10 @@ class Stack:
     def parameters(self) -> Json:
         defaults = {name: each.get("Default") for name, each in self.template["Parameters"].items()}
         return {**defaults, **self.given}
+
+    @cached_property
+    def _names(self) -> Json:
+        return {"AWS::Region": REGION, **self.parameters}
 
     @cached_property
     def resources(self) -> Json:
@@ -152,9 +159,9 @@ class Stack:
             case {"Fn::Not": [part]}:
                 return not self.true(part)
             case {"Fn::Equals": [left, right]}:
-                return bool(fill(left, self.parameters) == fill(right, self.parameters))
+                return bool(fill(left, self._names) == fill(right, self._names))
             case {"Fn::Contains": [values, value]}:
-                return bool(fill(value, self.parameters) in values)
+                return bool(fill(value, self._names) in values)
         raise ValueError(f"not a condition: {condition}")
 
     def decide(self, value: Any) -> Any:

@@ -90,12 +90,23 @@ def test_bad_image_is_rolled_back_and_the_old_task_stays_until_then(service: Jso
     assert (deployment["MinimumHealthyPercent"], deployment["MaximumPercent"]) == (100, 200)
 
 
-def test_task_has_a_public_address_in_two_zones(stack: Stack, service: Json) -> None:
-    network = service["Properties"]["NetworkConfiguration"]["AwsvpcConfiguration"]
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-1"])
+@pytest.mark.parametrize("architecture", ["X86_64", "ARM64"])
+def test_task_has_a_public_address_in_two_zones_that_have_its_architecture(
+    template: Json, region: str, architecture: str
+) -> None:
+    """A zone's name stands for another zone in each account (EC2 guide, "Availability Zone IDs")."""
+    stack = Stack(template, {"AWS::Region": region, "Architecture": architecture})
+    network = stack.resources["Service"]["Properties"]["NetworkConfiguration"]["AwsvpcConfiguration"]
     assert network["AssignPublicIp"] == "ENABLED"
     subnets = [stack.resources[subnet["Ref"]]["Properties"] for subnet in network["Subnets"]]
-    zones = [json.dumps(subnet["AvailabilityZone"]) for subnet in subnets]
+    zones = [
+        json.dumps([subnet.get("AvailabilityZone"), subnet.get("AvailabilityZoneId")]) for subnet in subnets
+    ]
     assert len(set(zones)) == len(zones) == 2
+    if region == "us-east-1":
+        ids = {subnet["AvailabilityZoneId"] for subnet in subnets}
+        assert ids < {"use1-az1", "use1-az2", "use1-az4", "use1-az5", "use1-az6"}, "use1-az3 has no ARM64"
 
 
 def test_only_the_container_port_is_open(stack: Stack) -> None:
@@ -288,17 +299,23 @@ def test_ecs_counts_a_task_when_its_companion_is_ready(stack: Stack, container: 
     assert (kind, check) == (
         "CMD-SHELL",
         {
-            "Fn::Sub": "test -e /tmp/ready && { nc -z -w 2 127.0.0.1 ${ContainerPort}"
-            " || nc -w 2 127.0.0.1 ${ContainerPort} -e true; }"
+            "Fn::Sub": "read -r own </tmp/ready && { nc -z -w 2 $own ${ContainerPort}"
+            " || nc -w 2 $own ${ContainerPort} -e true; }"
         },
     )
     [command] = companion(stack)["Command"][2:]
-    assert "touch /tmp/ready" in command
+    assert 'echo "$own" >/tmp/ready' in command
     assert "HealthCheck" not in container, "any image, unchanged: it may hold no program but its own"
 
 
 def test_ecs_stops_the_companion_before_the_app(stack: Stack) -> None:
     assert companion(stack)["DependsOn"] == [{"ContainerName": "app", "Condition": "START"}]
+
+
+def test_ecs_pins_no_digest_of_the_companions_image(stack: Stack, container: Json) -> None:
+    """The public registry may drop it (template reference, ContainerDefinition, VersionConsistency)."""
+    assert companion(stack)["VersionConsistency"] == "disabled"
+    assert container.get("VersionConsistency", "enabled") == "enabled"
 
 
 def test_the_app_is_the_first_container_with_a_port(stack: Stack) -> None:

@@ -285,6 +285,30 @@ def said(action: str, reason: str) -> tuple[LoggedDecision, ...]:
             id="tasks-fail",
         ),
         pytest.param(
+            state(
+                deployments=(deployment(NEW, "IN_PROGRESS"),),
+                failed_tasks=1,
+                stopped_reason="Task failed container health checks",
+            ),
+            "problem",
+            "tasks-fail",
+            "1 tasks of the deployment",
+            "health checks; does the container listen on its port at 0.0.0.0 (at 127.0.0.1 only, nobody",
+            id="health-checks-fail",
+        ),
+        pytest.param(
+            state(
+                deployments=(deployment(NEW, "IN_PROGRESS"),),
+                failed_tasks=1,
+                stopped_reason="the app listens on 127.0.0.1 only: listen on 0.0.0.0",
+            ),
+            "problem",
+            "tasks-fail",
+            "1 tasks of the deployment",
+            "its last task stopped: the app listens on 127.0.0.1 only: listen on 0.0.0.0",
+            id="listens-on-loopback-only",
+        ),
+        pytest.param(
             state(running_count=0, tasks=(), events=says("has started 1 tasks: (task 0123).")),
             "problem",
             "tasks-missing",
@@ -557,10 +581,10 @@ def test_a_program_that_ends_is_told_with_the_command_for_its_log() -> None:
     ended = state(
         deployments=(deployment(NEW, "IN_PROGRESS"),),
         failed_tasks=1,
-        stopped_reason="Essential container in task exited; app: exit code 1",
+        stopped_reason="Essential container in task exited (app: exit code 1)",
     )
     [one] = told(ended)
-    assert one.cure.endswith("app: exit code 1; read its log:")
+    assert one.cure.endswith("(app: exit code 1); read its log:")
     assert one.command == "aws logs tail /hello/tasks --since 1h"
 
 
@@ -632,7 +656,7 @@ FOREIGN = "app.example.com is an alias, which is not ours: choose another name o
             "problem",
             "no-answer",
             "there is no record app.example.com, because no task answers on port 8080",
-            "0.0.0.0",
+            "at 127.0.0.1 only, nobody reaches it), and does the security group admit UpdateRecord?",
             id="no-answer",
         ),
         pytest.param(
@@ -640,7 +664,7 @@ FOREIGN = "app.example.com is an alias, which is not ours: choose another name o
             "problem",
             "silent-address",
             "192.0.2.1 of the record app.example.com does not answer from here on port 8080",
-            "admit you",
+            "at 127.0.0.1 only, nobody reaches it), and does the security group admit you?",
             id="silent",
         ),
     ],

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from pushlive.answers import IncompleteAnswerError, needed
 from pushlive.image_reference import is_in, without_digest
 from pushlive.redeploy_plan import ServiceDeployment
+from pushlive.stopped_tasks import StoppedContainer, StoppedTask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -300,24 +301,31 @@ def _resolved(client: ECSClient, revision: Mapping[str, Any], registry: str) -> 
     return None if ours and ours <= definition.unresolved else {}
 
 
-def stopped_reason(client: ECSClient, cluster_arn: str, service_name: str, since: datetime) -> str:
-    """Return why the last task that was made since then, and has stopped, did so; empty if none is known.
+def stopped_tasks(
+    client: ECSClient, cluster_arn: str, service_name: str, since: datetime | None = None
+) -> list[StoppedTask]:
+    """Return the service's tasks that have stopped or are stopping; with `since` only those created since.
 
     ECS remembers a stopped task for an hour at least (API reference, ListTasks, desiredStatus).
     """
     found = _described_tasks(client, cluster_arn, service_name, "STOPPED")
-    made = [task for task in found if task["createdAt"] >= since and task.get("stoppedReason")]
-    if not made:
-        return ""
-    last = max(made, key=lambda task: task["createdAt"])
-    ends = [
-        f"{container['name']}: exit code {container['exitCode']}"
-        if "exitCode" in container
-        else f"{container['name']}: {container['reason']}"
-        for container in last.get("containers", [])
-        if "exitCode" in container or "reason" in container
+    return [
+        _stopped_task(task)
+        for task in found
+        if "createdAt" in task and (since is None or task["createdAt"] >= since)
     ]
-    return str(last["stoppedReason"]) + (f" ({', '.join(ends)})" if ends else "")
+
+
+def _stopped_task(task: Mapping[str, Any]) -> StoppedTask:
+    return StoppedTask(
+        created_at=task["createdAt"],
+        stop_code=task.get("stopCode", ""),
+        reason=task.get("stoppedReason", ""),
+        containers=tuple(
+            StoppedContainer(container["name"], container.get("exitCode"), container.get("reason", ""))
+            for container in task.get("containers", [])
+        ),
+    )
 
 
 def update(

@@ -65,7 +65,7 @@ class Circumstances(NamedTuple):
     log_group: str | None = None
     """Where the service's containers write."""
     stopped_reason: str = ""
-    """Why the deployment's last task stopped, as ECS says it."""
+    """Why the deployment's newest task that failed did so (`stopped_tasks`)."""
 
 
 def outcome(deployment: ServiceDeployment) -> Outcome | None:

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from pushlive import claims, ecs, outcome_plan
 from pushlive.metrics import Metric, emit
 from pushlive.outcome_plan import Circumstances, Outcome
+from pushlive.stopped_tasks import why_stopped
 from pushlive.times import moment
 
 if TYPE_CHECKING:
@@ -72,17 +73,25 @@ class Telling:
                 reason=f"{late.name} is {late.status} since {moment(late.created_at)}",
                 ecs_service=service.service_name,
                 ecs_says=late.status_reason,
+                stopped_reason=self._why_stopped(late, found),
             )
             emit(Metric.DEPLOYMENTS_LATE, self.settings.cluster_arn)
         for deployment, outcome in outcome_plan.ended(service, now):
-            message = outcome_plan.message(
-                service, deployment, self._circumstances(deployment, outcome, found)
-            )
+            around = self._circumstances(deployment, outcome, found)
+            message = outcome_plan.message(service, deployment, around)
             subject = f"{service.service_name}/{deployment.name}/{outcome.value}"
             if send_once(self.sns_client(), self.logs_client(), self.settings, subject, message, now):
-                self._note(service, deployment, outcome, message.text.partition("\n")[0])
+                reason = message.text.partition("\n")[0]
+                self._note(service, deployment, outcome, reason, around.stopped_reason)
 
-    def _note(self, service: Service, deployment: ServiceDeployment, outcome: Outcome, reason: str) -> None:
+    def _note(
+        self,
+        service: Service,
+        deployment: ServiceDeployment,
+        outcome: Outcome,
+        reason: str,
+        stopped_reason: str,
+    ) -> None:
         """Write the outcome's line, and measure it."""
         seconds = outcome_plan.seconds_to_live(service, deployment) if outcome is Outcome.LIVE else None
         self.logger.info(
@@ -91,6 +100,7 @@ class Telling:
             ecs_service=service.service_name,
             deployment=deployment.name,
             seconds_to_live=seconds,
+            stopped_reason=stopped_reason,
         )
         emit(METRICS[outcome], self.settings.cluster_arn)
         if seconds is not None:
@@ -100,15 +110,18 @@ class Telling:
         self, deployment: ServiceDeployment, outcome: Outcome, found: ecs.Service
     ) -> Circumstances:
         definition = ecs.task_definition(self.ecs_client, found.task_definition_arn)
-        stopped_reason = ""
-        if outcome is Outcome.FAILED:
-            stopped_reason = ecs.stopped_reason(
-                self.ecs_client, self.settings.cluster_arn, found.service_name, since=deployment.created_at
-            )
         return Circumstances(
             region=self.settings.region,
             host_name=found.tags.get(ecs.HOST_NAME_TAG, ""),
             port=definition.port,
             log_group=definition.log_group,
-            stopped_reason=stopped_reason,
+            stopped_reason=self._why_stopped(deployment, found) if outcome is Outcome.FAILED else "",
+        )
+
+    def _why_stopped(self, deployment: ServiceDeployment, found: ecs.Service) -> str:
+        """Return why tasks that were created since the deployment's creation stopped, if they failed."""
+        return why_stopped(
+            ecs.stopped_tasks(
+                self.ecs_client, self.settings.cluster_arn, found.service_name, deployment.created_at
+            )
         )

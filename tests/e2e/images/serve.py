@@ -21,6 +21,6 @@ class Page(BaseHTTPRequestHandler):
         """Nothing: the log shows what the programs themselves say."""
 
 
-def serve() -> None:
-    """Serve for ever."""
-    ThreadingHTTPServer(("", 8080), Page).serve_forever()
+def serve(host: str = "") -> None:
+    """Serve for ever, everywhere or at one address."""
+    ThreadingHTTPServer((host, 8080), Page).serve_forever()
