@@ -74,6 +74,14 @@ def image(digest: str = "sha256:1", *tags: str, **more: Any) -> Json:
             Image(APP, "sha256:1", PUSHED_AT),
             id="image-of-oci",
         ),
+        *[
+            pytest.param(image(artifactMediaType=kind), Image(APP, "sha256:1", PUSHED_AT), id=kind)
+            for kind in (MANIFEST, "application/vnd.docker.distribution.manifest.v2+json")
+        ],
+        *[
+            pytest.param(image(artifactMediaType=kind), Image(APP, None, artifact=kind), id=kind)
+            for kind in ("application/vnd.docker.plugin.v1+json", "application/vnd.oci.empty.v1+json")
+        ],
         pytest.param(image(artifactMediaType=CHART), Image(APP, None, artifact=CHART), id="chart"),
         pytest.param({"imageDigest": "sha256:1"}, Image(APP, "sha256:1"), id="nothing-but-a-digest"),
     ],

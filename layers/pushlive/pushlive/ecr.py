@@ -21,11 +21,12 @@ INDEX_MEDIA_TYPES = (
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
 
-# What a container image's manifest names as its config (OCI image-spec, "Media types"; docker's "Image
-# manifest v2, schema 2"). A Helm chart names another one, and so does any artifact.
+# What a container image is told to be: its manifest's config (OCI image-spec, "Media types"; docker's "Image
+# manifest v2, schema 2"), or the manifest itself. A Helm chart has another config, and so has any artifact.
 IMAGE_MEDIA_TYPES = (
-    "application/vnd.oci.image.config.v1+json",
-    "application/vnd.docker.container.image.v1+json",
+    "application/vnd.oci.image.",
+    "application/vnd.docker.container.image.",
+    "application/vnd.docker.distribution.manifest.",
 )
 
 AT_ONCE = 100
@@ -86,8 +87,8 @@ def _images(client: ECRClient, repository: str, tags: Sequence[str]) -> dict[str
 
 def _image(found: Mapping[str, Any], members: Mapping[str, frozenset[str]]) -> Image:
     """Return what DescribeImages tells of an image; without a digest if it is an artifact of another kind."""
-    kind = found.get("artifactMediaType") or IMAGE_MEDIA_TYPES[0]
-    if kind not in IMAGE_MEDIA_TYPES and not _is_index(found):
+    kind = found.get("artifactMediaType", "")
+    if kind and not kind.startswith(IMAGE_MEDIA_TYPES) and not _is_index(found):
         return Image("", None, artifact=kind)
     digest = found["imageDigest"]
     return Image("", digest, found.get("imagePushedAt"), members.get(digest, frozenset()))
