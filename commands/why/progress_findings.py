@@ -58,16 +58,18 @@ def progress_findings(state: ServiceState) -> Iterator[Finding]:
     """Yield what keeps the newest deployment from its end, or that it is under way."""
     newest, said, (why, command) = state.newest, _blocked(state), why_tasks_stop(state)
     lacks = f"{state.running_count} of {state.desired_count} tasks run"
-    if _is_deadlocked(state) or DEADLOCK in said:
+    if deadlocked := _is_deadlocked(state) or DEADLOCK in said:
         yield _deadlock(state, said)
-    elif said:
+    if said and not deadlocked:
         what = f"the deployment of {_since(state)} does not go on" if state.is_changing else lacks
         yield problem("blocked", f"{what}; ECS says: {said}", cure_of(said) or EVENTS_GUIDE)
     elif newest and newest.status in UNDER_WAY and state.failed_tasks:
         what = (
             f"{state.failed_tasks} tasks of the deployment of {_since(state)} failed, and it goes on trying"
         )
-        yield problem("tasks-fail", what, why, command)
+        yield problem("tasks-fail", what, why or "push an image that works", command)
+    elif deadlocked and state.is_changing:
+        return  # that it is under way, and for how long, says no more
     elif newest and late(state.live, state.now, state.settings.late_seconds):
         yield _overdue(state, newest)
     elif newest and newest.status in ROLLING_BACK:

@@ -570,6 +570,23 @@ def test_one_command_cures_percentages_and_circuit_breaker() -> None:
     assert len({each.command for each in found}) == 1
 
 
+@pytest.mark.parametrize(
+    ("changes", "kinds"),
+    [
+        pytest.param({"running_count": 0}, ["deadlock", "tasks-missing"], id="no-task-runs"),
+        pytest.param(
+            {"deployments": (deployment(NEW, "IN_PROGRESS"),), "failed_tasks": 1},
+            ["deadlock", "tasks-fail"],
+            id="tasks-fail",
+        ),
+        pytest.param({"deployments": (deployment(NEW, "IN_PROGRESS"),)}, ["deadlock"], id="overdue-for-it"),
+    ],
+)
+def test_what_is_told_beside_a_deadlock(changes: dict[str, Any], kinds: list[str]) -> None:
+    found = told(state(described=described(maximumPercent=100), **changes))
+    assert [each.kind for each in found] == kinds
+
+
 def test_a_daemon_has_no_count() -> None:
     daemon = {**on_instances(), "schedulingStrategy": "DAEMON"}
     daemon["deploymentConfiguration"] = described(maximumPercent=100)["deploymentConfiguration"]
