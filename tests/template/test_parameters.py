@@ -274,7 +274,8 @@ def test_an_octet_of_the_allowed_addresses_goes_from_0_to_255(place: int) -> Non
 @pytest.mark.parametrize(
     "pattern",
     [
-        pytest.param(r"\b(af|ap|ca|eu|il|me|mx|sa|us)(-gov)?-[a-z]+-\d", id="region-or-zone"),
+        # us-east-1 has a zone without ARM64, which the template avoids.
+        pytest.param(r"\b(?!us-east-1\b)(af|ap|ca|eu|il|me|mx|sa|us)(-gov)?-[a-z]+-\d", id="region-or-zone"),
         pytest.param(r"\b\d{12}\b", id="account"),
         pytest.param(r"\barn:aws[a-z-]*:(?!s3:::BUCKET)", id="partition"),
         pytest.param(r"\.amazonaws\.com/", id="registry-or-endpoint"),
