@@ -91,7 +91,8 @@ class LoadRun:
             self._zone_id = create_zone(self._lab.client("route53"), ZONE)
             self._parameters = sam.parameters(self._zone_id, STACK_HOST_NAME, self._lab.speed)
             self._parameters["ContainerPort"] = str(self._port)
-            sam.build(self._lab.folder / "build", self._story.progress)
+            with self._story.awaiting("sam build"):
+                sam.build(self._lab.folder / "build", self._story.progress)
             outputs = self._sam_deploy()
             self._registry, _, rest = outputs["Step3Push"].split()[-1].partition("/")
             self._repository = rest.partition(":")[0]
@@ -224,7 +225,8 @@ class LoadRun:
         return f"{self._answers.total} requests so far, {self._answers.failed} of them failed"
 
     def _sam_deploy(self) -> dict[str, str]:
-        return sam.deploy(self._lab, self._lab.folder / "build", self._parameters, self._story.progress)
+        with self._story.awaiting("sam deploy"):
+            return sam.deploy(self._lab, self._lab.folder / "build", self._parameters, self._story.progress)
 
     # after the load
 
