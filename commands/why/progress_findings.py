@@ -176,7 +176,9 @@ def why_tasks_stop(state: ServiceState) -> tuple[str, str]:
     ]
     if not groups:
         return told, ""
-    return "; ".join(filter(None, [told, "read its log:"])), f"aws logs tail {groups[0]} --since 1h"
+    # Not aws logs tail: only version 2 of the AWS CLI has it.
+    command = f"sam logs --cw-log-group {groups[0]} --start-time '1 hour ago'"
+    return "; ".join(filter(None, [told, "read its log:"])), command
 
 
 def cure_of(said: str) -> str:

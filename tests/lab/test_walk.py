@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SOURCES = ("Makefile", "template.yaml", "samconfig.toml")
 FOLDERS = ("functions", "layers", "lab", "commands", "hello_app", "requirements")
+README = commands(sam.ROOT / "README.md")
 STEERING = commands(sam.ROOT / "docs" / "steering.md")
 URL = f"http://{walk.HOST_NAME}:{walk.PORT}/"
 WALK_SECONDS = 200
@@ -73,7 +74,7 @@ class Person:
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the sources: `sam build` leaves its own in it."""
-    folder = tmp_path_factory.mktemp("checkout")
+    folder = tmp_path_factory.mktemp("a newcomer's é")
     for name in SOURCES:
         shutil.copy2(sam.ROOT / name, folder)
     for name in FOLDERS:
@@ -101,9 +102,11 @@ def person(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             said += line
             if line.startswith("sam delete"):
                 break
-        yield Person(said, tmp_path_factory.mktemp("home"))
-        lab.send_signal(signal.SIGINT)
-        rest, errors = lab.communicate(timeout=60)
+        try:
+            yield Person(said, tmp_path_factory.mktemp("home"))
+        finally:
+            lab.send_signal(signal.SIGINT)
+            rest, errors = lab.communicate(timeout=60)
     assert (rest, errors) == ("stopped; everything that was started has ended\n", "")
 
 
@@ -114,6 +117,11 @@ def test_what_is_pasted_ends_with_two_versions_a_page_in_the_browser_and_an_answ
     assert "Hello, World! version 1," in printed
     assert f"nothing is wrong · stack {sam.STACK_NAME} " in printed
     until(lambda: person.sees("2"), "the page of version 2")
+
+
+def test_the_readme_s_line_finds_the_id_of_the_zone(person: Person) -> None:
+    find, *_ = README["Quick start on AWS"]
+    assert f"HostedZoneId={person.types(find).strip()} " in person.first
 
 
 def test_a_pause_and_a_way_back(person: Person) -> None:

@@ -20,7 +20,7 @@ from lab.oci import build_index, hello_app_image
 from lab.oci_registry import push_image, push_index
 from lab.watch import until
 from tests.deployed_stack import HOST_NAME, quiet
-from tests.terminal import types_python
+from tests.terminal import types, types_python
 from tests.why_conditions import (
     admitted,
     admitted_without_probe,
@@ -369,7 +369,9 @@ def test_a_broken_image_is_told_with_what_runs_instead(live: WhyStack) -> None:
     assert f"latest names {short(bad)}, which failed at " in first
     assert f"{short(good)} runs since " in first
     assert "push an image that works; " in first
-    assert "aws logs tail /" in first
+    command = live.finding("image-failed").command
+    assert command in shown
+    assert "broken on purpose" in types(command, sam.environment(live.lab))
     assert first.index("which failed at") < first.index("URL"), "what is wrong comes first"
     assert live.why().services[0].state.deployments[0].status_reason, "what ECS says"
     live.push("3")

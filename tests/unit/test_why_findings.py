@@ -602,7 +602,7 @@ def test_a_program_that_ends_is_told_with_the_command_for_its_log() -> None:
     )
     [one] = told(ended)
     assert one.cure.endswith("(app: exit code 1); read its log:")
-    assert one.command == "aws logs tail /hello/tasks --since 1h"
+    assert one.command == "sam logs --cw-log-group /hello/tasks --start-time '1 hour ago'"
 
 
 def record(action: record_plan.Action, reason: str, *addresses: str, **changes: Any) -> ServiceState:
