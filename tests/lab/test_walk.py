@@ -73,14 +73,18 @@ class Person:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the sources: `sam build` leaves its own in it."""
+    """A copy of the sources, where `sam build` and `make` leave nothing in the checkout of the tests."""
     folder = tmp_path_factory.mktemp("a newcomer's é")
     for name in SOURCES:
         shutil.copy2(sam.ROOT / name, folder)
     for name in FOLDERS:
         shutil.copytree(sam.ROOT / name, folder / name)
     for name in walk.ENVIRONMENTS:
-        (folder / name).symlink_to(sam.ROOT / name)
+        (folder / name).mkdir()
+        for each in (sam.ROOT / name).iterdir():
+            (folder / name / each.name).symlink_to(each)
+        (folder / name / "installed").unlink(missing_ok=True)
+        (folder / name / "installed").touch()  # newer than its lock: make has nothing to do
     return folder
 
 
