@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SPEED = 60.0
+SPEED = 40.0
 PAGE = terminal.commands(sam.ROOT / "docs" / "settings.md")
 # A value that is easily spoiled on its way, and one that nothing else contains.
 SECRET = "postgres://app:p%2Fw=d#1@db.example.com/shop?ssl=true&x='y z'"
