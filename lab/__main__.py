@@ -87,6 +87,7 @@ def main() -> int | str:
 def keep_complaints(log: Path) -> None:
     """Write what MiniStack and its like complain of into a file: what concerns a person, an answer says."""
     log.parent.mkdir(exist_ok=True)
+    log.unlink(missing_ok=True)  # another run may still write into it
     logging.basicConfig(
         filename=log, filemode="w", level=logging.ERROR, format="%(asctime)s %(name)s %(message)s"
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lab.addresses import NETWORK, free_port, require_port
+from lab.docker_cli import Docker
 from lab.lab import Lab
 from lab.oci import hello_app_image
 from lab.oci_registry import push_image
@@ -29,6 +30,17 @@ def taken() -> Iterator[int]:
 
 def test_a_port_that_is_taken_on_all_addresses_is_avoided(taken: int) -> None:
     assert free_port(taken) > taken
+
+
+def test_tasks_that_are_processes_avoid_it_and_the_lab_says_so(taken: int) -> None:
+    said: list[str] = []
+    assert Lab().free_port(taken, said.append) > taken
+    [line] = said
+    assert line.startswith(f"Port {taken} is in use on all addresses of this machine: tasks listen on ")
+
+
+def test_tasks_that_are_containers_have_each_port_of_their_own(taken: int) -> None:
+    assert Lab(docker=Docker()).free_port(taken) == taken
 
 
 def test_a_port_that_is_taken_on_another_address_will_do() -> None:

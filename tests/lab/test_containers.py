@@ -17,7 +17,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from lab.addresses import Addresses, loopback_of
+from lab.addresses import Addresses, free_port, loopback_of
 from lab.containers import CannotPullContainerError, CannotStartContainerError, ProcessRuntime
 from lab.oci import build_image, build_index, hello_app_image, unpack
 from lab.oci_registry import push_image, push_index
@@ -28,14 +28,15 @@ ADDRESS = "127.96.7.1"
 OTHER_ADDRESS = "127.96.7.2"
 LOOPBACK = "127.224.7.1"  # of the task at ADDRESS
 DEADLINE_SECONDS = 20
-LISTEN = """
+PORT = free_port(8080)
+LISTEN = f"""
 import os, socket
-server = socket.create_server((os.environ["HOST"], 8080))
+server = socket.create_server((os.environ["HOST"], {PORT}))
 print("listening", flush=True)
 while True:
     server.accept()[0].close()
 """
-CONNECT = "import socket; socket.create_connection(('127.0.0.1', 8080)).close()"
+CONNECT = f"import socket; socket.create_connection(('127.0.0.1', {PORT})).close()"
 
 
 async def until(condition: Callable[[], bool], state: Callable[[], object]) -> None:
@@ -331,7 +332,7 @@ def test_who_listens_on_loopback_is_reached_from_inside_only(
         async with machine(tmp_path) as m:
             run = await m.run_image(image_folder(tmp_path, LISTEN), environment={"HOST": host})
             await run.line("listening")
-            assert answering([ADDRESS, LOOPBACK, loopback_of(OTHER_ADDRESS)], 8080) == {reached_at}
+            assert answering([ADDRESS, LOOPBACK, loopback_of(OTHER_ADDRESS)], PORT) == {reached_at}
             assert await m.runtime.probe(run.id, ["CMD", "python3", "-c", CONNECT], DEADLINE_SECONDS)
 
     asyncio.run(scenario())
@@ -344,7 +345,7 @@ def test_tasks_listen_on_the_same_port_of_their_own_addresses(tmp_path: Path) ->
                 run = await m.run(LISTEN, address=address)
                 await run.line("listening")
             for address in (ADDRESS, OTHER_ADDRESS):
-                socket.create_connection((address, 8080), timeout=5).close()
+                socket.create_connection((address, PORT), timeout=5).close()
 
     asyncio.run(scenario())
 
@@ -354,7 +355,7 @@ def test_tasks_listen_on_the_same_port_of_their_own_addresses(tmp_path: Path) ->
     [
         (["CMD", "python3", "-c", CONNECT], 20, True),
         (["CMD-SHELL", f'python3 -c "{CONNECT}" || exit 1'], 20, True),
-        (["CMD", "python3", "-c", CONNECT.replace("8080", "8081")], 20, False),
+        (["CMD", "python3", "-c", CONNECT.replace(f"{PORT}", f"{PORT + 1}")], 20, False),
         (["CMD-SHELL", "exit 3"], 20, False),
         (["CMD-SHELL", 'test "$COLOUR" = red'], 20, True),
         (["CMD", "no-such-program"], 20, False),
@@ -460,13 +461,15 @@ def test_pulled_image_runs_and_is_fetched_once(registry: str, tmp_path: Path) ->
 
 
 def test_hello_app_runs_as_a_task_and_stops_with_0(registry: str, tmp_path: Path) -> None:
-    digest = push_image(registry, "web", "hello", hello_app_image("42", environment={"DRAIN_SECONDS": "0"}))
+    digest = push_image(
+        registry, "web", "hello", hello_app_image("42", environment={"DRAIN_SECONDS": "0", "PORT": str(PORT)})
+    )
 
     async def scenario() -> None:
         async with machine(tmp_path) as m:
             run = await m.run_image(await m.runtime.pull(registry, "web", digest))
             await until(lambda: any('"serving"' in line for line in run.lines), lambda: run.happened)
-            connection = http.client.HTTPConnection(ADDRESS, 8080, timeout=DEADLINE_SECONDS)
+            connection = http.client.HTTPConnection(ADDRESS, PORT, timeout=DEADLINE_SECONDS)
             connection.request("GET", "/")
             assert b"version 42" in connection.getresponse().read()
             connection.close()

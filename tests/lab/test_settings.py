@@ -116,7 +116,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SettingsStack]:
         made = SettingsStack(lab, folder / "build", folder)
         made.push_program("1")
         until(lambda: made.is_steady(1), "the first push to run")
-        until(lambda: made.has(PORT="8080"), "its page")
+        until(lambda: made.has(PORT=str(made.port)), "its page")
         yield made
 
 
@@ -160,7 +160,7 @@ def test_the_program_reads_a_file_of_settings(stack: SettingsStack) -> None:
     (stack.folder / "shop.env").write_text("# of the shop\nLEVEL=debug\nPORT=1\n", encoding="utf-8")
     stack.types(copy)
     stack.deploys(let_read)
-    all_of_it = {"LEVEL": "debug", "PORT": "8080", "API_KEY": f"{OTHER}-2"}
+    all_of_it = {"LEVEL": "debug", "PORT": str(stack.port), "API_KEY": f"{OTHER}-2"}
     until(lambda: stack.has(**all_of_it), f"the program to have {all_of_it}")
     until(lambda: stack.is_steady(1), "the deployment's end")
 

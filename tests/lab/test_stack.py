@@ -259,7 +259,7 @@ def test_without_a_host_name_a_push_deploys_all_the_same(live: DeployedStack) ->
     until(lambda: live.is_steady(1), "the first push to run")
     [interface] = live.lab.ecs.interfaces().values()
     shown = types(live.outputs["Step4FindAddress"], sam.environment(live.lab))
-    assert shown.split() == [f"http://{interface.public_ip}:8080/"]
+    assert shown.split() == [f"http://{interface.public_ip}:{live.port}/"]
     functions = live.lab.client("lambda").list_functions()["Functions"]
     assert ["RedeployService" in function["FunctionName"] for function in functions] == [True]
 

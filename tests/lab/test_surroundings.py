@@ -47,7 +47,7 @@ class Terminal:
 
         def lines() -> str | None:
             text = self._said.read_text()
-            return text if "PUSHLIVE_DNS_SERVER=" in text and text.endswith("\n") else None
+            return text if "\nsam delete" in text and text.endswith("\n") else None
 
         words = ("export ", "unset ")
         return "\n".join(line for line in until(lines, "the lab").splitlines() if line.startswith(words))
@@ -68,10 +68,13 @@ class Terminal:
 def make_lab(
     folder: Path, *arguments: str, environment: Mapping[str, str], umask: int = -1
 ) -> Iterator[Terminal]:
-    """A lab that somebody ends with `kill`."""
-    said, temporary = folder / "said", folder / "tmp"
+    """A lab that somebody ends with `kill`; their configuration of AWS sends all requests elsewhere."""
+    said, temporary, home = folder / "said", folder / "tmp", folder / "home"
     temporary.mkdir()
-    environment = {**environment, "TMPDIR": str(temporary)}
+    (home / ".aws").mkdir(parents=True)
+    (home / ".aws" / "config").write_text(f"[default]\nendpoint_url = {NOBODY}\n")
+    given = {"HOME": str(home), **environment, "TMPDIR": str(temporary)}
+    environment = {name: value for name, value in given.items() if value}
     with (
         said.open("w") as output,
         subprocess.Popen(  # noqa: S603 - ours
@@ -87,7 +90,7 @@ def make_lab(
         finally:
             process.send_signal(signal.SIGTERM)
     assert process.returncode == 0
-    assert list(temporary.iterdir()) == []
+    assert [*temporary.iterdir(), *home.iterdir()] == [home / ".aws"]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +123,8 @@ def make_lab(
 def test_a_lab_is_reached_and_leaves_nothing(
     environment: dict[str, str] | None, arguments: list[str], umask: int, tmp_path: Path
 ) -> None:
-    known = {"PATH": "/usr/bin:/bin"} if environment is None else {**os.environ, **environment}
+    usual = {name: value for name, value in os.environ.items() if name != "HOME"}
+    known = {"PATH": "/usr/bin:/bin", "HOME": ""} if environment is None else {**usual, **environment}
     with make_lab(tmp_path, *arguments, environment=known, umask=umask) as terminal:
         assert terminal.types(sys.executable, "-c", TOOL) == ministack.ACCOUNT
         endpoint = terminal.types("printenv", "AWS_ENDPOINT_URL")

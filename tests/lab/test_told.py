@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SPEED = 60.0
 STRANGER = "203.0.113.9"
 BROKEN = {"app/app.py": b"raise SystemExit('broken on purpose')"}
-LISTENS_ON_LOOPBACK = ("python3", "-m", "http.server", "--bind", "127.0.0.1", "8080")
+LISTENS_ON_LOOPBACK = ("python3", "-m", "http.server", "--bind", "127.0.0.1")
 NEVER_LISTENS = {"app/app.py": b"import time; time.sleep(100_000)"}
 
 
@@ -139,7 +139,7 @@ def test_a_broken_image_is_told_as_failed_and_never_as_live(stack: ToldStack) ->
 def test_an_app_on_loopback_only_never_gets_the_name_and_is_told_so(stack: ToldStack) -> None:
     stack.mail_of("live: ", stack.push("reachable"))
     record = stack.addresses()
-    stack.push_files({"app/page": b""}, *LISTENS_ON_LOOPBACK)
+    stack.push_files({"app/page": b""}, *LISTENS_ON_LOOPBACK, str(stack.port))
     until(lambda: ON_LOOPBACK_ONLY in stack.exit_codes("companion"), "the first task's end")
     assert stack.deployments()[0]["status"] == "IN_PROGRESS", "two more tasks are tried"
     assert stack.says("reachable")

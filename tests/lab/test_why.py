@@ -315,7 +315,7 @@ def test_a_service_of_another_controller_does_not_hide_the_others(live: WhyStack
         assert "belong to the controller EXTERNAL" in live.finding("not-deployable").what
         shown = command(live, sam.STACK_NAME)
         assert "service external ─" in shown.stdout
-        assert f"http://{HOST_NAME}:8080/" in shown.stdout
+        assert f"http://{HOST_NAME}:{live.port}/" in shown.stdout
     finally:
         live.ecs.delete_service(cluster=live.cluster, service="external", force=True)
     assert live.is_cured("not-deployable")
