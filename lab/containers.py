@@ -142,8 +142,8 @@ class ProcessRuntime:
         """The runtime id of a new container of `image` (a folder that `pull` returned).
 
         `entry_point`, `command`, `environment` and `ports` (protocol and number) are those of the container
-        definition; HOST is set to `address`. `log` gets each line of output, `on_exit` the exit code, after
-        all lines and never before this returns.
+        definition; a HOST of 0.0.0.0, or none, becomes `address`. `log` gets each line of output, `on_exit`
+        the exit code, after all lines and never before this returns.
 
         Raises:
             CannotStartContainerError: the program is not in the image nor on this machine, or a port of
