@@ -311,11 +311,6 @@ def test_stack_for_an_existing_cluster_is_the_functions_and_nothing_of_the_sampl
     assert set(existing_stack.of_type("AWS::Logs::LogGroup")) == {"RedeployServiceLogs", "UpdateRecordLogs"}
 
 
-def test_an_output_is_a_command_without_a_comment(any_stack: Stack) -> None:
-    """An interactive zsh, macOS's shell, takes it for arguments."""
-    assert [name for name, output in any_stack.outputs.items() if " #" in str(output["Value"])] == []
-
-
 def test_stack_for_an_existing_cluster_has_no_outputs_of_the_sample(existing_stack: Stack) -> None:
     assert set(existing_stack.outputs) == {
         "Step1OptIn",
