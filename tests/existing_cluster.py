@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from lab import sam
@@ -110,12 +111,12 @@ class ExistingCluster(DeployedStack):
     @property
     def with_its_configuration(self) -> str:
         """The options that make a line for AWS one for the lab."""
-        return " ".join(sam.CONFIG)
+        return shlex.join(sam.CONFIG)
 
     @property
     def in_the_lab(self) -> str:
         """The same for `sam deploy`, of what was built for the tests."""
-        return f"{self.with_its_configuration} --template-file {self.build_folder}/template.yaml"
+        return shlex.join([*sam.CONFIG, "--template-file", str(self.build_folder / "template.yaml")])
 
     def deploy_by(self, line: str) -> None:
         """Deploy the functions by a line that ends with parameters; the lab is too fast for two more."""

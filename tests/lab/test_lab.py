@@ -9,7 +9,9 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,12 +20,16 @@ from lab.lab import Lab, PortError
 from lab.watch import until
 from tests.function_processes import function_folders
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 FAILS = "def handler(event, context):\n    raise ValueError(event)\n"
 NEVER_ENDS = "def handler(event, context):\n    import time\n    time.sleep(100_000)\n"
 AT_ONCE = 8
+# MiniStack's folders: those of what it keeps, and what it unpacks.
+WRITES_TO = {
+    "ministack.core.persistence": "STATE_DIR",
+    "ministack.services.cognito": "_STATE_DIR",
+    "ministack.services.lambda_svc": "CODE_BLOB_DIR",
+    "ministack.services.s3": "DATA_DIR",
+}
 
 
 def function(code: str) -> dict[str, Any]:
@@ -60,6 +66,14 @@ def test_runs_that_a_lab_s_end_meets_end_with_it(
 def test_what_the_server_complains_of_goes_where_all_complaints_go() -> None:
     with Lab(speed=600):
         assert logging.getLogger("hypercorn.error").handlers == []
+
+
+def test_all_that_it_writes_lies_in_its_folder() -> None:
+    with Lab() as lab:
+        assert Path(tempfile.gettempdir()) == lab.folder
+        for module, name in WRITES_TO.items():
+            assert Path(getattr(import_module(module), name)).is_relative_to(lab.folder), module
+    assert not lab.folder.exists()
 
 
 def test_a_port_in_use_is_refused_before_anything_starts() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -136,7 +137,8 @@ def test_sam_deploy_needs_no_guide(stack: DeployedStack, tmp_path: Path) -> None
     """Without parameters, then with two: one question ("Deploy this changeset?"), the profile's region."""
     (tmp_path / "config").write_text(f"[default]\nregion = {REGION}\n", encoding="utf-8")
     environment = {**sam.environment(stack.lab), "AWS_CONFIG_FILE": str(tmp_path / "config")}
-    rest = f"--config-file {sam.ROOT}/samconfig.toml --template-file {stack.build_folder}/template.yaml"
+    template = str(stack.build_folder / "template.yaml")
+    rest = shlex.join(["--config-file", str(sam.ROOT / "samconfig.toml"), "--template-file", template])
 
     def deploy(line: str) -> dict[str, str]:
         terminal.types(f"echo y | env -u AWS_REGION -u AWS_DEFAULT_REGION {line} {rest}", environment)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -67,7 +68,7 @@ class SettingsStack(DeployedStack):
 
     def deploys(self, line: str, **words: str) -> str:
         """The same for `sam deploy`, of what was built for the tests."""
-        rest = f"{' '.join(sam.CONFIG)} --template-file {self.build_folder}/template.yaml"
+        rest = shlex.join([*sam.CONFIG, "--template-file", str(self.build_folder / "template.yaml")])
         return self.types(line, rest=rest, **words)
 
     def why(self, *options: str) -> str:
