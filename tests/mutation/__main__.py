@@ -53,7 +53,12 @@ TESTS: dict[str, tuple[str, ...]] = {
     "record_plan": (f"{UNIT}record_plan.py",),
     "record_state": (f"{WHOLE}update_record.py", f"{WHOLE}other_services.py"),
     "redeploy_plan": (f"{UNIT}redeploy_plan.py",),
-    "redeploy_state": (f"{WHOLE}redeploy_service.py", f"{WHOLE}other_services.py", f"{HOSTILE}tags.py"),
+    "redeploy_state": (
+        f"{WHOLE}other_services.py",
+        f"{WHOLE}redeploy_service.py",
+        f"{WHOLE}claims.py",
+        f"{HOSTILE}tags.py",
+    ),
     "route53": (f"{UNIT}adapters.py", f"{UNIT}route53_names.py", f"{WHOLE}update_record.py"),
     "stack_records": (f"{WHOLE}existing_services.py", f"{WHOLE}update_record.py"),
     "survey": (f"{WHOLE}large_cluster.py",),
