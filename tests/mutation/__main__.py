@@ -61,8 +61,10 @@ TESTS: dict[str, tuple[str, ...]] = {
     ),
     "route53": (f"{UNIT}adapters.py", f"{UNIT}route53_names.py", f"{WHOLE}update_record.py"),
     "stack_records": (f"{WHOLE}existing_services.py", f"{WHOLE}update_record.py"),
+    "stopped_tasks": (f"{UNIT}stopped_tasks.py",),
     "survey": (f"{WHOLE}large_cluster.py",),
     "telling": (f"{WHOLE}telling.py",),
+    "times": (f"{UNIT}times.py",),
     "redeploy_service.app": (
         f"{WHOLE}redeploy_service.py",
         f"{WHOLE}claims.py",
