@@ -209,6 +209,13 @@ def test_on_the_schedule_a_service_without_a_task_of_its_revision_is_looked_at(l
     assert [call["service"] for call in large.calls("ListServiceDeployments")] == ["app"]
 
 
+def test_on_the_schedule_a_service_without_any_task_is_looked_at(large: Region) -> None:
+    large.scale(0)
+    large.wait(LATER_SECONDS)
+    large.redeploy()
+    assert [call["service"] for call in large.calls("ListServiceDeployments")] == ["app"]
+
+
 def test_a_service_that_was_never_completed_is_looked_at(large: Region, log: Log) -> None:
     """ECS tells no rolloutState of it, or no time: nobody knows whether there is something to tell."""
 

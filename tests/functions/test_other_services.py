@@ -296,6 +296,27 @@ def test_a_service_that_waits_for_its_first_push_is_started_for_as_long_as_ecs_r
     assert [call.get("desiredCount") for call in updated(region)] == ([0, 2] if started else [0])
 
 
+@pytest.mark.parametrize(("forced", "started"), [(18, True), (19, False)])
+def test_a_service_with_more_deployments_than_are_read_may_have_run(
+    region: Region,
+    log: Log,
+    forced: int,
+    started: bool,  # noqa: FBT001
+) -> None:
+    """ListServiceDeployments is asked for 20: with as many, there may be older ones."""
+    region.hands["ecr"].create_repository(repositoryName="app")
+    region.create_service()
+    region.wait(5)
+    region.redeploy(region.deployment_event())
+    for _ in range(forced):
+        region.wait(60)
+        region.update_service(forceNewDeployment=True)
+    region.wait(60)
+    log.clear()
+    region.redeploy(region.push("1"))
+    assert log.messages(ecs_service="app") == ["start" if started else "leave"]
+
+
 # Strategies
 
 
