@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     Condition = Callable[[WhyStack], AbstractContextManager[object]]
 
-SPEED = 60.0
+SPEED = 40.0
 
 
 @pytest.fixture(scope="module")
