@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SPEED = 40.0
+SPEED = 60.0
 
 
 class Stack:

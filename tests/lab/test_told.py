@@ -22,7 +22,7 @@ from tests.deployed_stack import HOST_NAME, DeployedStack, quiet
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SPEED = 40.0
+SPEED = 60.0
 STRANGER = "203.0.113.9"
 BROKEN = {"app/app.py": b"raise SystemExit('broken on purpose')"}
 LISTENS_ON_LOOPBACK = ("python3", "-m", "http.server", "--bind", "127.0.0.1")

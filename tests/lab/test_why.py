@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     Condition = Callable[[WhyStack], AbstractContextManager[object]]
 
-SPEED = 40.0
+SPEED = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -291,7 +291,10 @@ def test_a_name_server_that_refuses_is_no_wrong_delegation(live: WhyStack) -> No
         ),
         pytest.param("name-shared", {"tags": {"hostname": HOST_NAME}}, "of its own", id="name-shared"),
         pytest.param(
-            "port-closed-to-probe", {"network": {"securityGroups": []}}, "ProbePort=false", id="default-group"
+            "port-closed-to-probe",
+            {"network": {"securityGroups": []}, "tags": {"hostname": HOST_NAME}},
+            "ProbePort=false",
+            id="default-group",
         ),
     ],
 )  # fmt: skip
