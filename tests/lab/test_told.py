@@ -117,7 +117,7 @@ def test_a_record_that_is_not_ours_is_told_with_its_owner(stack: ToldStack) -> N
 
 def test_a_push_that_is_live_is_told_with_tag_digest_duration_and_address(stack: ToldStack) -> None:
     digest = stack.push("2")
-    mail = stack.mail_of("live: ", digest)
+    mail = stack.mail_of("pushlive: live: ", digest)
     registry, repository = stack.repository
     assert "seconds after the push" in mail.text
     assert f"{registry}/{repository}:latest" in mail.text
@@ -126,18 +126,18 @@ def test_a_push_that_is_live_is_told_with_tag_digest_duration_and_address(stack:
 
 def test_a_broken_image_is_told_as_failed_and_never_as_live(stack: ToldStack) -> None:
     good = stack.push("good")
-    stack.mail_of("live: ", good)
+    stack.mail_of("pushlive: live: ", good)
     digest = stack.push_files(BROKEN)
     mail = stack.mail_of("FAILED, what ran before runs again", digest)
     assert "app: exit code 1" in mail.text, "what ECS says of its task"
     assert "aws logs tail" in mail.text
     assert good in mail.text.partition("Runs now")[2]
     until(lambda: stack.is_steady(1), "the rollback's end")
-    assert [each for each in stack.inbox.mails if "live: " in each.subject and digest in each.text] == []
+    assert [each for each in stack.inbox.mails if "pushlive: live: " in each.subject and digest in each.text] == []
 
 
 def test_an_app_on_loopback_only_never_gets_the_name_and_is_told_so(stack: ToldStack) -> None:
-    stack.mail_of("live: ", stack.push("reachable"))
+    stack.mail_of("pushlive: live: ", stack.push("reachable"))
     record = stack.addresses()
     stack.push_files({"app/page": b""}, *LISTENS_ON_LOOPBACK, str(stack.port))
     until(lambda: ON_LOOPBACK_ONLY in stack.exit_codes("companion"), "the first task's end")
