@@ -127,7 +127,6 @@ def test_an_image_that_listens_on_loopback_only_is_rolled_back_with_that_reason_
     until(lambda: rolled_back(good), "the rollback")
     until(lambda: good.is_steady(1), "the end of the rollback")
     assert running_digest(good) == good_digest
-    assert LOOPBACK_REASON in good.log_lines()
     until(
         lambda: any(line.get("stopped_reason") == LOOPBACK_REASON for line in good.log_of("RedeployService")),
         "the message",

@@ -513,9 +513,9 @@ def test_a_function_that_fails(live: WhyStack) -> None:
 
 def test_a_stack_whose_creation_failed(live: WhyStack) -> None:
     """Before test_it_only_reads, which knows all that is called."""
-    there = {"Type": "AWS::ECR::Repository", "Properties": {"RepositoryName": live.repository[1]}}
+    nowhere = {"Type": "AWS::ECS::Service", "Properties": {"Cluster": "nowhere", "TaskDefinition": "app:1"}}
     stacks = live.lab.client("cloudformation")
-    stacks.create_stack(StackName="broken", TemplateBody=json.dumps({"Resources": {"Repository": there}}))
+    stacks.create_stack(StackName="broken", TemplateBody=json.dumps({"Resources": {"Service": nowhere}}))
     until(
         lambda: stacks.describe_stacks(StackName="broken")["Stacks"][0]["StackStatus"] == "ROLLBACK_COMPLETE",
         "the end of the stack",
@@ -524,7 +524,7 @@ def test_a_stack_whose_creation_failed(live: WhyStack) -> None:
     shown = command(live, "broken")
     stacks.delete_stack(StackName="broken")
     assert [each.kind for each in found] == ["stack-status"]
-    assert "failed (ROLLBACK_COMPLETE); its first failure: Repository: " in found[0].what
+    assert "failed (ROLLBACK_COMPLETE); its first failure: Service: " in found[0].what
     assert (shown.returncode, "sam delete --stack-name broken" in shown.stdout.splitlines()) == (1, True)
 
 
