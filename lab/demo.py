@@ -121,7 +121,9 @@ class Demo:
             deployment = self._deployment_since(pushed_at)
             step.measured["push → deployment created"] = deployment["createdAt"].timestamp() - pushed_at
             self._measure_record(step)
-            mail = self._story.until(lambda: self._told("pushlive: live: ", pushed_at), "the message that it is live")
+            mail = self._story.until(
+                lambda: self._told("pushlive: live: ", pushed_at), "the message that it is live"
+            )
         self._story.say(f"http://{HOST_NAME}:{self._port}/ says: [cyan]{escape(text.strip())}[/]")
         self._story.say(f"you get a message: [cyan]{escape(mail.text.splitlines()[0])}[/]")
 

@@ -133,7 +133,9 @@ def test_a_broken_image_is_told_as_failed_and_never_as_live(stack: ToldStack) ->
     assert "aws logs tail" in mail.text
     assert good in mail.text.partition("Runs now")[2]
     until(lambda: stack.is_steady(1), "the rollback's end")
-    assert [each for each in stack.inbox.mails if "pushlive: live: " in each.subject and digest in each.text] == []
+    assert [
+        each for each in stack.inbox.mails if "pushlive: live: " in each.subject and digest in each.text
+    ] == []
 
 
 def test_an_app_on_loopback_only_never_gets_the_name_and_is_told_so(stack: ToldStack) -> None:
