@@ -95,19 +95,21 @@ def page(resolver: Resolver, host_name: str, port: int) -> str:
         return text
 
 
-def until(look: Callable[[], T | None], what: str, seconds: float = 60) -> T:
+def until(look: Callable[[], T | None], what: str, seconds: float = 120) -> T:
     """Return the first answer of `look` that is not None or empty.
+
+    Between two looks it sleeps for as long as a look takes, so that those who are awaited get on.
 
     Raises:
         TimeoutError: none came; the text says what was awaited and what was seen last.
     """
     deadline, last = time.monotonic() + seconds, ""
-    while time.monotonic() < deadline:
+    while (began := time.monotonic()) < deadline:
         try:
             found = look()
         except (OSError, urllib.error.URLError) as error:
             found, last = None, repr(error)
         if found:
             return found
-        time.sleep(LOOK_SECONDS)
+        time.sleep(max(LOOK_SECONDS, time.monotonic() - began))
     raise TimeoutError(f"waited {seconds:.0f} s for {what}; last seen: {last or 'nothing'}")

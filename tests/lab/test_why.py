@@ -357,6 +357,9 @@ def test_an_image_for_another_processor(live: WhyStack) -> None:
             *live.repository, "arm", build_index([*images, hello_app_image("amd", target="linux/amd64")])
         )
         assert live.is_cured("wrong-processor")
+    live.lab.client("ecr").batch_delete_image(  # or it would be the newest push, by another tag
+        repositoryName=live.repository[1], imageIds=[{"imageTag": "arm"}]
+    )
 
 
 # what goes on

@@ -35,7 +35,10 @@ INVOCATIONS = "/2015-03-31/functions/function/invocations"
 START_SECONDS = 30
 END_SECONDS = 10
 # With PYTHONVERBOSE Python says from which file it takes the code of each module, compiled or not.
-LOADED = re.compile(r"^# (?:code object|extension module '[^']+' loaded) from '?(/[^'\n]+)'?$", re.MULTILINE)
+# Python shows a path with a quote in it between double ones.
+LOADED = re.compile(
+    r"""^# (?:code object|extension module '[^']+' loaded) from (['"]?)(/[^\n]+?)\1$""", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -154,7 +157,7 @@ class Emulator:
 
     def loaded(self) -> list[Path]:
         """The files that its Python took code from since it was started: `.py`, `.pyc` and `.so`."""
-        return [Path(path) for path in LOADED.findall(self._log.read_text(encoding="utf-8"))]
+        return [Path(path) for _, path in LOADED.findall(self._log.read_text(encoding="utf-8"))]
 
 
 @contextmanager
