@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 from botocore.model import ListShape, MapShape, StructureShape
 
-from lab.ecs.api import EcsError
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from botocore.model import Shape
+
+    from lab.ecs.world import Interface
 
     Call = Callable[[str, dict[str, Any]], dict[str, Any]]
     Properties = dict[str, Any]
@@ -75,8 +75,8 @@ class EcsResources:
         return request["clusterName"], self._cluster_attributes(request["clusterName"])
 
     def delete_cluster(self, physical_id: str, _properties: Properties) -> None:
-        """Delete a cluster, again and again while tasks of a deleted service are still stopping in it."""
-        self._again_while("ClusterContainsTasksException", "DeleteCluster", {"cluster": physical_id})
+        """Delete a cluster: once. That CloudFormation tries again while tasks stop is not documented."""
+        self._call("DeleteCluster", {"cluster": physical_id})
 
     def put_capacity_providers(self, properties: Properties) -> Made:
         """Associate capacity providers with a cluster; Ref is the cluster's name."""
@@ -85,22 +85,9 @@ class EcsResources:
         return request["cluster"], {}
 
     def remove_capacity_providers(self, physical_id: str, _properties: Properties) -> None:
-        """Leave the cluster without any, as soon as no task uses one."""
+        """Leave the cluster without any: once, as above."""
         none = {"cluster": physical_id, "capacityProviders": [], "defaultCapacityProviderStrategy": []}
-        self._again_while("ResourceInUseException", "PutClusterCapacityProviders", none)
-
-    def _again_while(self, code: str, operation: str, request: dict[str, Any]) -> None:
-        """Call, again and again while the answer is this error."""
-        deadline = time.monotonic() + self._seconds_to_stable
-        while True:
-            try:
-                self._call(operation, request)
-            except EcsError as error:
-                if error.code != code or time.monotonic() > deadline:
-                    raise
-                time.sleep(POLL_SECONDS)
-            else:
-                return
+        self._call("PutClusterCapacityProviders", none)
 
     def _cluster_attributes(self, name: str) -> dict[str, str]:
         return {"Arn": self._call("DescribeClusters", {"clusters": [name]})["clusters"][0]["clusterArn"]}
@@ -181,6 +168,24 @@ class EcsResources:
         request = _converted(properties, shape)
         assert isinstance(request, dict)  # noqa: S101 - an input is a structure
         return request
+
+
+def kept_by_tasks(interfaces: Callable[[], Mapping[str, Interface]]) -> dict[str, Callable[[str], None]]:
+    """Return, by type, what refuses to delete a resource while a task's network interface needs it.
+
+    EC2 API reference, DetachInternetGateway ("must not contain any running instances with … public IPv4
+    addresses"), DeleteSubnet; of a task Fargate's interface counts.
+    """
+
+    def gateway(_physical_id: str) -> None:
+        if any(each.public_ip for each in interfaces().values()):
+            raise RuntimeError("DependencyViolation: the network has some mapped public address(es)")
+
+    def subnet(physical_id: str) -> None:
+        if any(each.subnet_id == physical_id for each in interfaces().values()):
+            raise RuntimeError(f"DependencyViolation: the subnet '{physical_id}' has dependencies")
+
+    return {"AWS::EC2::VPCGatewayAttachment": gateway, "AWS::EC2::Subnet": subnet}
 
 
 def saved_queries(queries: list[Properties]) -> dict[str, Callable[..., Any]]:

@@ -53,6 +53,8 @@ class Delivery:
     queues: SQSClient
     retry_seconds: float
     history: list[Published] = field(default_factory=list)
+    lost: Callable[[Mapping[str, Any]], bool] = lambda _: False
+    """Which events get lost, each time."""
     _lose: list[Callable[[Mapping[str, Any]], bool]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _closed: threading.Event = field(default_factory=threading.Event)
@@ -67,7 +69,7 @@ class Delivery:
 
     def publish(self, event: dict[str, Any]) -> None:
         """Deliver an event to every target of every rule that matches it."""
-        published = Published(time.time(), event)
+        published = Published(time.time(), event, lost=self.lost(event))
         with self._lock:
             for is_it in self._lose:
                 if is_it(event):

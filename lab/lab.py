@@ -26,7 +26,7 @@ from urllib3.exceptions import HTTPError
 
 from lab import ministack, queue_metrics
 from lab.addresses import Addresses, free_port
-from lab.cloudformation import EcsResources, saved_queries
+from lab.cloudformation import EcsResources, kept_by_tasks, saved_queries
 from lab.containers import ProcessRuntime
 from lab.delivery import Delivery
 from lab.dns import DnsServer
@@ -69,6 +69,7 @@ class Lab:
     `speed` is how many times faster than AWS its time passes: the 40 s until a task counts, stop
     time-outs, retries and schedules. With `docker` tasks are containers, otherwise processes. Names show a
     change `propagation_seconds` (of this machine's time) later. The port is taken at once; 0 is a free one.
+    `timings` are ECS's in AWS's time.
 
     Raises:
         PortError: the port is in use.
@@ -84,6 +85,7 @@ class Lab:
         speed: float = 20,
         docker: Docker | None = None,
         propagation_seconds: float = 0,
+        timings: Timings | None = None,
     ) -> None:
         self.speed = speed
         self._listener = _listener(HOST, port)
@@ -95,6 +97,7 @@ class Lab:
         self.saved_queries: list[dict[str, Any]] = []
         """The Logs Insights queries of the stacks, as CloudFormation's properties."""
         self._propagation_seconds = propagation_seconds
+        self._timings = timings or Timings()
         self._stack = ExitStack()
         self._clients: dict[str, Any] = {}
 
@@ -126,7 +129,9 @@ class Lab:
     def __enter__(self) -> Self:
         """Start everything; ready when it returns."""
         timings = replace(
-            Timings().scaled(1 / self.speed), least_probe_interval_seconds=0.5, least_probe_timeout_seconds=3
+            self._timings.scaled(1 / self.speed),
+            least_probe_interval_seconds=0.5,
+            least_probe_timeout_seconds=3,
         )
         with ExitStack() as stack:
             stack.callback(self._listener.close)
@@ -171,6 +176,7 @@ class Lab:
                     "AWS::Logs::QueryDefinition": saved_queries(self.saved_queries),
                 }
             )
+            ministack.refuse_deletions(kept_by_tasks(self.ecs.interfaces))
             self.names = Propagation(RecordSets(self.client("route53")), self._propagation_seconds)
             self._serve(
                 Edge(

@@ -257,6 +257,22 @@ def _replace_in_cloudformation(name: str, function: Callable[..., Any]) -> None:
             setattr(module, name, function)
 
 
+def refuse_deletions(checks: Mapping[str, Callable[[str], None]]) -> None:
+    """Let CloudFormation delete a resource of these types only where the check of its id raises nothing."""
+    from ministack.services.cloudformation import provisioners  # noqa: PLC0415
+
+    def checked(check: Callable[[str], None], delete: Callable[..., None]) -> Callable[..., None]:
+        def delete_if_possible(physical_id: str, properties: Any) -> None:  # noqa: ANN401
+            check(physical_id)
+            delete(physical_id, properties)
+
+        return delete_if_possible
+
+    known = provisioners._RESOURCE_HANDLERS  # noqa: SLF001
+    for kind, check in checks.items():
+        known[kind] = {**known[kind], "delete": checked(check, known[kind]["delete"])}
+
+
 def manifest_digest(repository: str, reference: str) -> str | None:
     """Return the digest that a tag or digest names in the registry, or None."""
     from ministack.services import ecr  # noqa: PLC0415

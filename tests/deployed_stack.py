@@ -70,6 +70,13 @@ class DeployedStack:
         states = [deployment["rolloutState"] for deployment in service["deployments"]]
         return states == ["COMPLETED"] and service["runningCount"] == service["desiredCount"] == tasks
 
+    def runs_image(self, digest: str) -> bool:
+        """Whether all tasks that are to run are of this image."""
+        cluster = self.outputs["ClusterName"]
+        arns = self.ecs.list_tasks(cluster=cluster)["taskArns"]
+        tasks = self.ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []
+        return bool(tasks) and all(task["containers"][0].get("imageDigest") == digest for task in tasks)
+
     def page(self, host_name: str = HOST_NAME) -> str:
         return page(Resolver(self.lab.dns), host_name, self.port)
 

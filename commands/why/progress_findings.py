@@ -74,7 +74,8 @@ def progress_findings(state: ServiceState) -> Iterator[Finding]:
         yield _overdue(state, newest)
     elif newest and newest.status in ROLLING_BACK:
         what = f"a rollback is in progress in deployment {newest.name} of {_since(state)}"
-        yield note("rolling-back", f"{what}: a push is deployed when it is over")
+        when = "when it is over" if newest.has_way_back else "at once, for it has nothing else to go back to"
+        yield note("rolling-back", f"{what}: a push is deployed {when}")
     elif newest and newest.status in UNDER_WAY and state.desired_count:
         yield note("under-way", f"a deployment is under way since {_since(state)}: {newest.name}")
     elif state.running_count < state.desired_count:

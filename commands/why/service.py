@@ -110,12 +110,14 @@ def _with_deployments(account: Account, found: ecs.Service, state: ServiceState)
     live, wrong_settings = _live(account, state.settings, found)
     as_tagged = live._replace(redeploy=found.tags.get(ecs.REDEPLOY_TAG))
     # A moment later a push that has just come has no event under way any more.
-    later = state.now + redeploy_plan.EVENT_UNDER_WAY
+    later, late_seconds = state.now + redeploy_plan.EVENT_UNDER_WAY, state.settings.late_seconds
     return replace(
         state,
         live=live,
-        deployment_decision=None if wrong_settings else plan_deployment(as_tagged, None, state.now),
-        if_not_paused=plan_deployment(live, None, later),
+        deployment_decision=None
+        if wrong_settings
+        else plan_deployment(as_tagged, None, state.now, late_seconds),
+        if_not_paused=plan_deployment(live, None, later, late_seconds),
         wrong_settings=wrong_settings,
     )
 
@@ -171,12 +173,13 @@ def _with_record(account: Account, found: ecs.Service, state: ServiceState) -> S
         return state
     client, zone_id = account.client("route53"), settings.hosted_zone_id
     try:
-        name = route53.host_name(state.host_name, route53.zone_name(client, zone_id))
-        record = route53.read_record(client, zone_id, name)
+        zone = route53.zone_name(client, zone_id)
+        name = route53.host_name(state.host_name, zone)
+        record = route53.read_record(client, zone_id, name, zone)
+    except route53.UnreadableZoneError:
+        return state  # the check of the zone tells it
     except ConfigError as error:
         return replace(state, host_name="", wrong_settings=(*state.wrong_settings, str(error)))
-    except client.exceptions.NoSuchHostedZone:
-        return state  # the check of the zone tells it
     live = LiveTasks(settings, account.client("ecs"), account.client("ec2"))
     service = live.service(found.service_name, name)
     answering = probe.answering(record.addresses, state.port) if state.port else frozenset()

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from dnslib import QTYPE, RCODE, DNSError, DNSRecord  # type: ignore[import-untyped]
 
 from commands.why.finding import Finding, note, problem
+from pushlive.route53 import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,9 +31,10 @@ def zone_findings(account: Account, zone_id: str, dns_server: str) -> Iterator[F
     try:
         found = account.client("route53").get_hosted_zone(Id=zone_id)
     except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchHostedZone":
+        if error.response["Error"]["Code"] not in UNREADABLE:
             raise
-        what = f"the hosted zone {zone_id} does not exist in this account"
+        denied = "" if error.response["Error"]["Code"] == "NoSuchHostedZone" else ", or you may not read it"
+        what = f"the hosted zone {zone_id} does not exist in this account{denied}"
         yield problem("no-zone", what, "sam deploy with the HostedZoneId of a zone that exists")
         return
     zone = found["HostedZone"]["Name"].rstrip(".").lower()

@@ -1,16 +1,19 @@
 """RedeployService: a push to the image repository starts a new deployment of the service.
 
-One run, woken by a push, by the end of a deployment, or every five minutes:
+One run, woken by a push, by a change of a deployment, by a task that failed to start, or every five minutes:
 
 1. read the services of the cluster, the images that they name, their deployments and tasks;
 2. plan, for each service (`redeploy_plan`, pure);
 3. apply: UpdateService, where the plan says so, under a claim that only one run can hold (`claims`);
 4. tell what became of deployments that have ended (`outcome_plan`, pure), each once.
+
+CloudFormation calls it too, when the stack is deleted: to wait until the last task has ended.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -21,7 +24,7 @@ import pushlive.lean_imports  # noqa: F401 - before the libraries
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 
-from pushlive import aws, claims, ecs, events, image_reference
+from pushlive import aws, claims, cloudformation, ecs, events, image_reference
 from pushlive.boundary import serve_each
 from pushlive.config import ConfigError, Settings
 from pushlive.metrics import Metric, emit
@@ -37,6 +40,7 @@ from pushlive.redeploy_plan import (
     plan_deployment,
 )
 from pushlive.redeploy_state import LiveServices
+from pushlive.stack_tasks import StackTasks
 from pushlive.survey import worth_a_look
 from pushlive.telling import Telling
 
@@ -68,7 +72,7 @@ SERVER_ERROR = 500
 CLAIMED = (Action.HOLD, Action.START, Action.DEPLOY)
 
 
-def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - Lambda passes it
+def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Deploy what the event, or the schedule, finds to be due."""
     settings = Settings.from_env(os.environ)
     Redeployment(
@@ -77,6 +81,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG
         aws.client("ecr"),
         lambda: aws.client("logs"),
         lambda: aws.client("sns"),
+        seconds_left=lambda: context.get_remaining_time_in_millis() / 1000,
     ).run(event)
 
 
@@ -90,7 +95,10 @@ class Redeployment:
     logs_client: Callable[[], CloudWatchLogsClient]
     """Makes the client, which most runs do not need."""
     sns_client: Callable[[], SNSClient]
+    seconds_left: Callable[[], float]
+    """Until the function's time-out."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    sleep: Callable[[float], None] = time.sleep
     live: LiveServices = field(init=False)
     """The live state, as it is read."""
 
@@ -104,13 +112,15 @@ class Redeployment:
             EventError: the event is damaged.
             ExceptionGroup: some services could not be looked at or deployed; the others were.
                 Lambda then runs the event again.
+            NotYetError: the stack waits for tasks that are stopping, and so does Lambda's next run.
         """
         wake = events.parse(event, cluster_arn=self.settings.cluster_arn)
         logger.structure_logs(append=True, event_id=wake.event_id)
-        if isinstance(wake, events.Ignored | events.StackRequest):
-            logger.info(
-                "ignored", reason=wake.reason if isinstance(wake, events.Ignored) else "not for this function"
-            )
+        if isinstance(wake, events.Ignored):
+            logger.info("ignored", reason=wake.reason)
+            return
+        if isinstance(wake, events.StackRequest):
+            self._answer(wake)
             return
         if isinstance(wake, events.Push):
             # A push lies in the past, whatever its event says.
@@ -161,7 +171,7 @@ class Redeployment:
                 self.live.images.clear()
                 found = self.live.named(found.service_name) or found
             service, pushed = self._read(found, wake, held=held)
-            decision = plan_deployment(service, pushed, self.now())
+            decision = plan_deployment(service, pushed, self.now(), self.settings.late_seconds)
             if decision.action in CLAIMED and not self.settings.dry_run:
                 holds = decision.action is Action.HOLD
                 new, anothers = self._claim(claims.subjects(service, deploys=not holds), mine)
@@ -277,3 +287,12 @@ class Redeployment:
         Telling(settings, self.ecs_client, self.logs_client, self.sns_client, logger).tell(
             service, found, now
         )
+
+    # CloudFormation
+
+    def _answer(self, request: events.StackRequest) -> None:
+        if request.resource_type != events.TASKS_GONE:
+            logger.info("ignored", reason="not for this function")
+            return
+        tasks = StackTasks(self.settings, self.ecs_client, self.seconds_left, self.sleep)
+        cloudformation.serve(request, tasks.carry_out, logger)

@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pushlive.lean_imports  # noqa: F401 - before the libraries
@@ -205,7 +204,8 @@ class RecordUpdate:
             decision = plan_record(service, right, self.settings.ttl_seconds)
             if decision.action is Action.KEEP:
                 return decision, service, right
-        record = route53.read_record(self.route53_client, self.settings.hosted_zone_id, name)
+        zone = "" if name in self.live.given_up else self._zone()
+        record = route53.read_record(self.route53_client, self.settings.hosted_zone_id, name, zone)
         service = self.live.service(service_name, name)
         self._warn_of_tasks_without_address(service, service_name)
         decision = plan_record(service, record, self.settings.ttl_seconds)
@@ -263,13 +263,16 @@ class RecordUpdate:
 
     # CloudFormation
 
+    def remove(self, service_name: str, name: str) -> None:
+        """Remove the record that a service has under this name, whatever its tag says."""
+        self.live.given_up.add(name)
+        self._follow(service_name, name, patient=False)
+
     def _answer(self, request: events.StackRequest) -> None:
-        try:
-            follow = partial(self._follow, patient=False)
-            StackRecords(self.settings, self.ecs_client, self.route53_client, follow).carry_out(request)
-        except Exception as error:
-            logger.exception("failed", host_name=request.host_name)
-            cloudformation.answer(request, failure=f"{type(error).__name__}: {error}")
+        if request.resource_type == events.TASKS_GONE:
+            logger.info("ignored", reason="not for this function")
             return
-        logger.info(request.request_type.lower(), reason="asked by the stack", host_name=request.host_name)
-        cloudformation.answer(request)
+        # The zone that the stack moves away from is another one than the function's own.
+        there = replace(self, settings=self.settings._replace(hosted_zone_id=request.hosted_zone_id))
+        records = StackRecords(self.settings, self.ecs_client, self.route53_client, there.remove)
+        cloudformation.serve(request, records.carry_out, logger)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lab.ecs.engine import Engine
     from lab.ecs.state import Deployment, Service, Task
 
+RESOLUTIONS = 3
 _IMPAIRED_AFTER_FAILURES = 3  # assumed
 
 
@@ -59,6 +60,20 @@ def task_failed(engine: Engine, deployment: Deployment, task: Task, *, unhealthy
         fail(engine, service, deployment)
 
 
+def digest_not_found(engine: Engine, deployment: Deployment) -> None:
+    """Count an attempt at establishing the images' digests that failed; the third fails the deployment.
+
+    "If three or more attempts at establishing the container image digests fail, the deployment continues
+    without image digest resolution. If the deployment circuit breaker is enabled, the deployment is
+    additionally failed and rolled back." (ECS guide "deployment-type-ecs", Container image resolution)
+    """
+    service = deployment.revision.service
+    deployment.failed_resolutions += 1
+    under_way = deployment is service.deployments[0] and deployment.rollout_state == "IN_PROGRESS"
+    if under_way and breaker(service)["enable"] and deployment.failed_resolutions >= RESOLUTIONS:
+        fail(engine, service, deployment)
+
+
 def _show_failures(deployment: Deployment) -> None:
     """The service deployment shows what its target failed; a rollback's own failures leave that alone."""
     if deployment.service_deployment.rollback is None:
@@ -85,6 +100,8 @@ def _throttle(engine: Engine, service: Service, deployment: Deployment) -> None:
 
 def fail(engine: Engine, service: Service, deployment: Deployment) -> None:
     """The circuit breaker trips: FAILED, and a rollback where there is something to roll back to."""
+    if deployment.service_deployment.rollback is not None and not engine.options.breaker_ends_rollbacks:
+        return
     deployment.rollout_state = "FAILED"
     deployment.rollout_reason = "ECS deployment circuit breaker: tasks failed to start."
     deployment.updated_at = engine.now

@@ -32,6 +32,8 @@ class Options:
     # Published drills disagree: a tag that does not exist tripped the breaker after 11:44 minutes in one; in
     # another the deployment stalled (or was not watched for long enough).
     breaker_counts_failed_pulls: bool = True
+    # Not documented: whether the breaker also ends a rollback whose tasks fail, or ECS starts them for ever.
+    breaker_ends_rollbacks: bool = True
     # API reference, HealthCheck: a container without a health check is UNKNOWN, and so is then its task.
     # Observed on Fargate instead (amazon-ecs-agent issue 4094): only the containers with a check matter.
     unchecked_container_is_unknown: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lab.ecs.circuit_breaker import RESOLUTIONS, digest_not_found
 from lab.ecs.shutdown import CANNOT_PULL, stop
 from lab.ecs.world import PullImage
 
@@ -28,12 +29,12 @@ def _resolve(engine: Engine, task: Task, definition: ContainerDefinition) -> str
 
     ECS guide "deployment-type-ecs", Container image resolution; API reference, ContainerImage.
     """
-    image = definition.image
-    digests = task.deployment.revision.digests if task.deployment and definition.consistent else None
+    image, deployment = definition.image, task.deployment
+    digests = deployment.revision.digests if deployment and definition.consistent else None
     if digests is not None and definition.name in digests:
         return engine.world.resolve_image(f"{repository_of(image)}@{digests[definition.name]}")
     digest = engine.world.resolve_image(image)
-    if digests is not None and digest is not None:
+    if deployment and digests is not None and digest and deployment.failed_resolutions < RESOLUTIONS:
         digests[definition.name] = digest
     return digest
 
@@ -47,9 +48,13 @@ def repository_of(image: str) -> str:
 
 def _not_found(engine: Engine, subject: tuple[Task, str]) -> None:
     task, name = subject
-    image = task.containers[name].definition.image
-    reason = f"pull image manifest has been retried 5 time(s): failed to resolve ref {image}: not found"
-    pull_failed(engine, task, name, reason)
+    if task.desired_status == "STOPPED":
+        return
+    definition, deployment = task.containers[name].definition, task.deployment
+    reason = f"failed to resolve ref {definition.image}: not found"
+    pull_failed(engine, task, name, f"pull image manifest has been retried 5 time(s): {reason}")
+    if deployment and definition.consistent and name not in deployment.revision.digests:
+        digest_not_found(engine, deployment)
 
 
 def pull_failed(engine: Engine, task: Task, name: str, reason: str) -> None:

@@ -113,6 +113,7 @@ class Deployment:
     rollout_reason: str
     rollout_state: str = "IN_PROGRESS"
     failed_tasks: int = 0
+    failed_resolutions: int = 0  # of its images' digests
     start_failures: int = 0  # consecutive tasks that never reached RUNNING: the throttle's count
     next_start_at: float = 0
     tasks: list[Task] = field(default_factory=list)  # desiredStatus RUNNING

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 EVENTS = sorted((sam.ROOT / "events").glob("*.json"))
 FUNCTIONS = ["RedeployService", "UpdateRecord"]
-EXAMPLE_ACCOUNT = "123456789012"
+EXAMPLE_ACCOUNT, EXAMPLE_ZONE = "123456789012", "Z0123456789ABCDEFGHIJ"
 HOST_NAME = "hello.example.com"
 INVOKE_IMAGE = "pushlive-lab/lambda-python:3.13"
 AT_ONCE = 2
@@ -109,7 +109,8 @@ class Account:
 
     def event(self, path: Path, **changes: object) -> Path:
         """A copy of an event file, of this account; CloudFormation's answer comes to us."""
-        event = json.loads(path.read_text().replace(EXAMPLE_ACCOUNT, ACCOUNT))
+        text = path.read_text().replace(EXAMPLE_ACCOUNT, ACCOUNT).replace(EXAMPLE_ZONE, self.live.zone_id)
+        event = json.loads(text)
         if "ResponseURL" in event:
             event["ResponseURL"] = self.answers.url
         event |= changes
@@ -205,10 +206,11 @@ NOBODYS = {
     "task_standalone_running",
 }
 STACKS = {
-    "stack_creates_record": "create",
-    "stack_renames_record": "update",
-    "stack_deletes_record": "delete",
-    "stack_deletes_records": "delete",
+    "stack_creates_record": ("UpdateRecord", "create"),
+    "stack_renames_record": ("UpdateRecord", "update"),
+    "stack_deletes_record": ("UpdateRecord", "delete"),
+    "stack_deletes_records": ("UpdateRecord", "delete"),
+    "stack_creates_tasks_gone": ("RedeployService", "create"),
 }
 
 
@@ -217,7 +219,8 @@ def expected(function: str, event: str) -> str:
     if event in NOBODYS:
         return "ignored"
     if event in STACKS:
-        return STACKS[event] if function == "UpdateRecord" else "ignored"
+        who, word = STACKS[event]
+        return word if function == who else "ignored"
     if function == "RedeployService":
         return "leave"
     return "ignored" if event.startswith("push_") else "write"

@@ -113,10 +113,11 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Log:
 
 
 class CloudFormation:
-    """What waits for a custom resource's answer."""
+    """What waits for a custom resource's answer; `zone_id` is the stack's parameter."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, zone_id: str) -> None:
         self.url = url
+        self.zone_id = zone_id
         self.answers: list[Json] = []
         self.headers: list[dict[str, str]] = []
         """Of each answer."""
@@ -133,14 +134,30 @@ class CloudFormation:
             "StackId": "arn:aws:cloudformation:eu-west-1:123456789012:stack/hello/1",
             "LogicalResourceId": "HostNameRecord",
             "ResourceType": "Custom::HostNameRecord",
-            "ResourceProperties": {"ServiceToken": "-", "ServiceName": service_name, "HostName": host_name},
+            "ResourceProperties": {
+                "ServiceToken": "-",
+                "HostedZoneId": self.zone_id,
+                "ServiceName": service_name,
+                "HostName": host_name,
+            },
             **more,
         }
 
+    def made(self, name: str) -> str:
+        """The PhysicalResourceId of a name's record, or of those of a cluster."""
+        return f"{name} in {self.zone_id}"
+
+    def request_about_tasks(self, request_type: str) -> Json:
+        """The event of the custom resource that waits for tasks."""
+        request = self.request(request_type, "", "", PhysicalResourceId="TasksGone")
+        resource = {"LogicalResourceId": "TasksGone", "ResourceType": "Custom::TasksGone"}
+        return {**request, **resource, "ResourceProperties": {"ServiceToken": "-", "ServiceTimeout": "600"}}
+
     def request_for_cluster(self, request_type: str, cluster_name: str = "lab") -> Json:
         """The event of the custom resource of a stack for an existing cluster."""
-        request = self.request(request_type, "", "", PhysicalResourceId=cluster_name)
-        return {**request, "ResourceProperties": {"ServiceToken": "-", "ClusterName": cluster_name}}
+        request = self.request(request_type, "", "", PhysicalResourceId=self.made(cluster_name))
+        properties = {"ServiceToken": "-", "HostedZoneId": self.zone_id, "ClusterName": cluster_name}
+        return {**request, "ResourceProperties": properties}
 
     @property
     def answer(self) -> Json:
@@ -150,8 +167,8 @@ class CloudFormation:
 
 
 @pytest.fixture
-def cloudformation(monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudFormation]:
-    """A server on loopback that takes answers."""
+def cloudformation(monkeypatch: pytest.MonkeyPatch, region: Region) -> Iterator[CloudFormation]:
+    """A server on loopback that takes answers, and what a stack of the region asks."""
 
     class Answers(BaseHTTPRequestHandler):
         def do_PUT(self) -> None:
@@ -168,7 +185,7 @@ def cloudformation(monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudFormation]:
 
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
-        taken = CloudFormation(f"http://127.0.0.1:{server.server_port}/answer?signature=1")
+        taken = CloudFormation(f"http://127.0.0.1:{server.server_port}/answer?signature=1", region.zone_id)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield taken

@@ -46,6 +46,7 @@ TOPIC_ARN = f"arn:aws:sns:{REGION}:{ACCOUNT}:pushlive"
 START = datetime(2026, 11, 20, 10, 0, 0, tzinfo=UTC).timestamp()
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
+TIMEOUT_SECONDS = 60  # template.yaml, Globals
 CALM_SECONDS = 300  # after so long a deployment without failures is over, its old tasks are gone
 
 
@@ -315,6 +316,7 @@ class Region:
 
     def redeploy(self, event: Json | None = None, **env: str) -> None:
         """Run RedeployService, on the schedule where no event is given."""
+        time_out = self.now + TIMEOUT_SECONDS
         with self.wire.recorded(recording=True):
             Redeployment(
                 self._settings(env),
@@ -322,7 +324,9 @@ class Region:
                 self.wire.client("ecr"),
                 lambda: self.wire.client("logs"),
                 lambda: self.wire.client("sns"),
+                seconds_left=lambda: time_out - self.now,
                 now=self.datetime,
+                sleep=self.wait,
             ).run(event or self.schedule())
 
     def update_record(self, event: Json | None = None, *, seconds: float = 45, **env: str) -> None:

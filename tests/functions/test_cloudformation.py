@@ -12,7 +12,19 @@ from pushlive.events import StackRequest
 if TYPE_CHECKING:
     from tests.functions.conftest import CloudFormation
 
-REQUEST = StackRequest("request-1", "Create", "", "stack-1", "Record", None, "app", "app.example.com")
+REQUEST = StackRequest(
+    event_id="request-1",
+    request_type="Create",
+    response_url="",
+    stack_id="stack-1",
+    logical_resource_id="Record",
+    physical_resource_id=None,
+    resource_type="Custom::HostNameRecord",
+    service_name="app",
+    host_name="app.example.com",
+    hosted_zone_id="Z1",
+)
+MADE, OLD = "app.example.com in Z1", "old.example.com in Z1"
 
 
 def answer(cloudformation: CloudFormation, *, failure: str = "", **changes: Any) -> Any:
@@ -34,7 +46,7 @@ def test_success(cloudformation: CloudFormation) -> None:
     assert answer(cloudformation) == {
         "Status": "SUCCESS",
         "Reason": "done",
-        "PhysicalResourceId": "app.example.com",
+        "PhysicalResourceId": MADE,
         "StackId": "stack-1",
         "RequestId": "request-1",
         "LogicalResourceId": "Record",
@@ -47,27 +59,34 @@ def test_failure(cloudformation: CloudFormation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "identity"),
+    ("changes", "failure", "identity"),
     [
-        pytest.param({}, "app.example.com", id="created-as-its-host-name"),
+        pytest.param({}, "", MADE, id="created-as-its-name-in-its-zone"),
         pytest.param(
-            {"request_type": "Update", "physical_resource_id": "old.example.com"},
-            "app.example.com",
+            {"request_type": "Update", "physical_resource_id": OLD}, "", MADE,
             id="another-host-name-is-another-resource",
         ),
         pytest.param(
-            {"request_type": "Delete", "physical_resource_id": "old.example.com"},
-            "old.example.com",
-            id="deleted-as-what-it-was",
+            {"request_type": "Delete", "physical_resource_id": OLD}, "", OLD, id="deleted-as-what-it-was",
         ),
-        pytest.param({"request_type": "Delete"}, "app.example.com", id="deleted-before-it-had-an-identity"),
+        pytest.param({"request_type": "Delete"}, "", "Record", id="deleted-before-it-had-an-identity"),
+        pytest.param({}, "no", "Record", id="what-could-not-be-created-is-not-what-would-have-been-made"),
         pytest.param(
-            {"service_name": "", "host_name": "", "cluster_name": "shop"}, "shop", id="the-cluster-is-one"
+            {"request_type": "Update", "physical_resource_id": OLD}, "no", OLD,
+            id="what-could-not-be-updated-is-what-it-was",
+        ),
+        pytest.param(
+            {"service_name": "", "host_name": "", "cluster_name": "shop"}, "", "shop in Z1",
+            id="the-records-of-a-cluster-are-one",
+        ),
+        pytest.param(
+            {"resource_type": "Custom::TasksGone", "host_name": "", "hosted_zone_id": ""}, "", "Record",
+            id="the-wait-for-tasks-is-one",
         ),
     ],
-)
-def test_identity(cloudformation: CloudFormation, changes: Any, identity: str) -> None:
-    assert answer(cloudformation, **changes)["PhysicalResourceId"] == identity
+)  # fmt: skip
+def test_identity(cloudformation: CloudFormation, changes: Any, failure: str, identity: str) -> None:
+    assert answer(cloudformation, failure=failure, **changes)["PhysicalResourceId"] == identity
 
 
 @pytest.mark.parametrize("letter", ["x", "ä", "🙂", '"', "\n"], ids=ascii)

@@ -95,7 +95,7 @@ def test_a_new_stack_is_answered_with_the_cluster_and_changes_nothing(
     published(region)
     region.update_record(cloudformation.request_for_cluster(request_type), HOST_NAMES=HOST_NAMES)
     assert cloudformation.answer["Status"] == "SUCCESS"
-    assert cloudformation.answer["PhysicalResourceId"] == "lab"
+    assert cloudformation.answer["PhysicalResourceId"] == cloudformation.made("lab")
     assert region.changes() == []
 
 
@@ -103,13 +103,46 @@ def test_names_outside_the_zone_fail_the_stack_and_do_not_block_its_removal(
     region: Region, cloudformation: CloudFormation
 ) -> None:
     published(region)
-    region.update_record(cloudformation.request_for_cluster("Create"), HOST_NAMES="*.example.org")
-    assert cloudformation.answer["Status"] == "FAILED"
-    assert "'*.example.org', but the hosted zone is example.com" in cloudformation.answer["Reason"]
-    cloudformation.answers.clear()
-    region.update_record(cloudformation.request_for_cluster("Delete"), HOST_NAMES="*.example.org")
-    assert cloudformation.answer["Status"] == "SUCCESS", cloudformation.answer["Reason"]
+    told = refused(region, cloudformation, "*.example.org")
+    assert "'*.example.org', but the hosted zone is example.com" in told
+
+
+@pytest.mark.parametrize("host_names", ["*.apps.example.com", "shop.apps.example.com"])
+def test_names_that_the_zone_delegates_away_fail_the_stack(
+    region: Region, cloudformation: CloudFormation, host_names: str
+) -> None:
+    region.upsert("apps.example.com", "NS", ["ns.example.net"])
+    told = refused(region, cloudformation, host_names)
+    assert "NS records of apps.example.com name other servers" in told
+
+
+def refused(region: Region, cloudformation: CloudFormation, host_names: str) -> str:
+    """Why the stack cannot be made. CloudFormation then deletes what was not made, which must not fail."""
+    region.update_record(cloudformation.request_for_cluster("Create"), HOST_NAMES=host_names)
+    [answer] = cloudformation.answers
+    assert answer["Status"] == "FAILED"
+    delete = cloudformation.request_for_cluster("Delete")
+    delete["PhysicalResourceId"] = answer["PhysicalResourceId"]
+    region.update_record(delete, HOST_NAMES=host_names)
+    assert cloudformation.answers[-1]["Status"] == "SUCCESS", cloudformation.answers[-1]["Reason"]
     assert region.changes() == []
+    return str(answer["Reason"])
+
+
+def test_a_stack_that_moves_to_another_zone_takes_its_records_out_of_the_old_one_only(
+    region: Region, cloudformation: CloudFormation
+) -> None:
+    published(region)
+    old, delete = region.zone_id, cloudformation.request_for_cluster("Delete")
+    made = region.hands["route53"].create_hosted_zone(Name="example.com.", CallerReference="another")
+    cloudformation.zone_id = region.zone_id = made["HostedZone"]["Id"].rpartition("/")[2]
+    region.update_record(delete, HOST_NAMES=HOST_NAMES)
+    assert cloudformation.answer["Status"] == "SUCCESS", cloudformation.answer["Reason"]
+    assert "UntagResource" not in region.changes()
+    region.update_record(HOST_NAMES=HOST_NAMES)
+    assert set(region.records()) == OURS
+    region.zone_id = old
+    assert region.records() == {}
 
 
 def test_a_stack_that_goes_takes_the_tags_then_the_records_and_the_services_go_on(

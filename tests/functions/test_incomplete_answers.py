@@ -17,7 +17,7 @@ from redeploy_service.app import Redeployment
 from update_record.app import RecordUpdate
 
 from pushlive import ecs, route53, survey
-from tests.functions.region import HOST_NAME, RECORD_LOG_GROUP
+from tests.functions.region import HOST_NAME, RECORD_LOG_GROUP, TIMEOUT_SECONDS
 from tests.functions.wire import CHANGES
 
 if TYPE_CHECKING:
@@ -184,6 +184,7 @@ def test_redeploy_service_serves_the_others_whatever_ecs_and_ecr_leave_out_of_on
             clients["ecr"],
             lambda: clients["logs"],
             lambda: clients["sns"],
+            seconds_left=lambda: TIMEOUT_SECONDS,
             now=lambda: now,
         ).run(event)
 

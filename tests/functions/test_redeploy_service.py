@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from lab.ecs.fake_runtime import Behaviour
 from pushlive import aws
+from pushlive.cloudformation import NotYetError
 from pushlive.config import ConfigError
 from pushlive.events import EventError
 from tests.functions.region import CLUSTER_ARN, LOG_GROUP, REGISTRY, TOPIC_ARN
@@ -491,11 +492,12 @@ def test_an_event_of_another_cluster_is_ignored(region: Region, log: Log) -> Non
     assert "another cluster, other" in log.reasons(message="ignored")
 
 
-def test_a_request_of_cloudformation_is_not_for_this_function(
+def test_a_request_about_records_is_not_for_this_function(
     region: Region, log: Log, cloudformation: CloudFormation
 ) -> None:
     region.redeploy(cloudformation.request("Create", "app", "app.example.com"))
     assert log.reasons(message="ignored") == "not for this function"
+    assert cloudformation.answers == []
 
 
 def test_a_damaged_event_is_an_error_that_names_the_key(region: Region) -> None:
@@ -568,14 +570,30 @@ def test_a_new_service_whose_repository_is_not_there_yet_waits_too(region: Regio
     assert log.messages(ecs_service="app") == ["hold", "leave"]
 
 
-def test_a_lost_first_push_is_started_by_the_schedule(region: Region) -> None:
-    region.create_service()
+def test_a_lost_first_push_is_started_by_the_schedule(region: Region, log: Log) -> None:
+    region.create_service(count="2")
     region.redeploy()
+    region.wait(600)
+    assert region.service()["desiredCount"] == 0, "else ECS finds the push by itself"
     push = region.push("1")
-    region.wait(5)
+    region.wait(600)
+    assert region.tasks() == []
     region.redeploy()
+    assert [each for each in log.messages(ecs_service="app") if each != "leave"] == ["hold", "start"]
     region.wait(300)
     assert region.running_digests() == {digest(push)}
+    assert len(region.tasks()) == 2
+
+
+def test_a_new_service_is_held_when_its_first_start_has_failed(region: Region, log: Log) -> None:
+    """Its deployment's own event was lost; after the third failed start ECS gives it up."""
+    region.create_service()
+    region.wait_until(lambda: bool(region.ecs.list_tasks(cluster="lab", desiredStatus="STOPPED")["taskArns"]))
+    region.wait(60)
+    region.redeploy(region.task_event("STOPPED"))
+    assert log.messages(ecs_service="app")[0] == "hold"
+    region.wait(3600)
+    assert [each["status"] for each in region.deployments()] == ["SUCCESSFUL"]
 
 
 def test_a_push_between_the_look_and_the_hold_starts_the_service_once(region: Region, log: Log) -> None:
@@ -718,6 +736,128 @@ def test_a_push_during_a_rollback_loses_nothing_and_is_deployed_after_it(region:
     assert region.changes() == ["UpdateService", "UpdateService"]
     region.wait(300)
     assert region.running_digests() == {digest(push)}
+
+
+def test_a_push_does_not_wait_for_a_rollback_to_the_same_broken_tag(region: Region, log: Log) -> None:
+    """A service that was held has nothing else to go back to."""
+    region.create_service()
+    region.redeploy()
+    region.wait(60)
+    region.redeploy(region.push("1", behaviour=CRASHES))
+    region.wait_until(lambda: region.deployments()[0]["status"] == "ROLLBACK_IN_PROGRESS")
+    region.redeploy()
+    assert "this image failed" in log.reasons(ecs_service="app").splitlines()[-1]
+    push = region.push("2")
+    region.redeploy(push)
+    assert log.messages(event_id=push["id"]) == ["deploy"]
+    region.wait(300)
+    assert region.running_digests() == {digest(push)}
+    assert region.deployments()[0]["status"] == "SUCCESSFUL"
+
+
+def test_a_push_waits_for_a_rollback_only_until_it_is_overdue(region: Region, log: Log) -> None:
+    """What ran before cannot be started any more: its image is gone."""
+    running(region)
+    [good] = region.running_digests()
+    region.redeploy(region.push("2", behaviour=CRASHES))
+    region.behaviours[good] = CRASHES
+    for task in region.tasks():
+        region.ecs.stop_task(cluster="lab", task=task["taskArn"])
+    region.wait_until(lambda: region.deployments()[0]["status"] == "ROLLBACK_IN_PROGRESS")
+    push = region.push("3")
+    region.redeploy(push, LATE_MINUTES="1")
+    assert "a rollback is in progress" in log.reasons(event_id=push["id"])
+    region.wait(61)
+    region.redeploy(LATE_MINUTES="1")
+    region.wait(300)
+    assert region.running_digests() == {digest(push)}
+
+
+def test_a_rollback_to_a_deployment_of_long_ago_is_waited_for(region: Region, log: Log) -> None:
+    """The revision that it goes to is not among those of the twenty deployments that are read."""
+    running(region)
+    for number in range(25):
+        region.push(f"bad {number}", behaviour=CRASHES)
+        region.update_service(forceNewDeployment=True)
+        region.wait(2)
+    region.wait_until(lambda: region.deployments()[0]["status"] == "ROLLBACK_IN_PROGRESS")
+    push = region.push("good")
+    region.redeploy(push)
+    assert "a rollback is in progress" in log.reasons(event_id=push["id"])
+
+
+@pytest.mark.parametrize("tag", ["latest", "v2"])
+def test_without_digests_another_tag_is_a_way_back_and_the_same_is_none(
+    region: Region, log: Log, tag: str
+) -> None:
+    """`versionConsistency: disabled`: a revision runs what its tag names whenever a task starts."""
+    unresolved: Json = {"versionConsistency": "disabled"}
+    running(region, **unresolved)
+    region.push("2", tag=tag, behaviour=CRASHES)
+    region.update_service(taskDefinition=region.register("app", [f"app:{tag}"], **unresolved))
+    region.wait_until(lambda: region.deployments()[0]["status"] == "ROLLBACK_IN_PROGRESS")
+    push = region.push("3")
+    region.redeploy(push)
+    waits = "a rollback is in progress" in log.reasons(event_id=push["id"])
+    assert waits == (tag == "v2")
+
+
+# The end of the stack
+
+STOPS_SLOWLY = Behaviour(on_sigterm_seconds=100)
+
+
+@pytest.mark.parametrize("request_type", ["Create", "Update"])
+def test_a_stack_that_is_made_or_updated_waits_for_nothing(
+    region: Region, cloudformation: CloudFormation, request_type: str
+) -> None:
+    running(region)
+    region.redeploy(cloudformation.request_about_tasks(request_type))
+    assert cloudformation.answer["Status"] == "SUCCESS"
+    assert cloudformation.answer["PhysicalResourceId"] == "TasksGone"
+
+
+def test_a_stack_that_goes_waits_until_the_last_task_has_ended(
+    region: Region, cloudformation: CloudFormation
+) -> None:
+    """Lambda runs the request three times; of a service that is INACTIVE the tasks may be stopping still."""
+    region.push("1", behaviour=STOPS_SLOWLY)
+    region.run_service(stopTimeout=120)
+    region.ecs.delete_service(cluster="lab", service="app", force=True)
+    region.wait_until(lambda: region.service()["status"] == "INACTIVE")
+    request = cloudformation.request_about_tasks("Delete")
+    with pytest.raises(NotYetError, match="1 tasks are still stopping"):
+        region.redeploy(request)
+    assert cloudformation.answers == []
+    region.wait(60)
+    region.redeploy(request)
+    assert cloudformation.answer["Status"] == "SUCCESS"
+    assert region.ecs.delete_cluster(cluster="lab")["cluster"]["status"] == "INACTIVE"
+
+
+def test_a_task_that_the_stack_did_not_start_is_named(region: Region, cloudformation: CloudFormation) -> None:
+    region.push("1")
+    network = {"awsvpcConfiguration": {"subnets": [region.subnet_id], "assignPublicIp": "ENABLED"}}
+    definition = region.register("migrate", ["app:latest"])
+    started = region.ecs.run_task(cluster="lab", taskDefinition=definition, networkConfiguration=network)
+    region.redeploy(cloudformation.request_about_tasks("Delete"))
+    assert cloudformation.answer["Status"] == "FAILED"
+    assert f"stop {started['tasks'][0]['taskArn']} (aws ecs stop-task)" in cloudformation.answer["Reason"]
+
+
+def test_a_cluster_that_is_gone_has_no_task(region: Region, cloudformation: CloudFormation) -> None:
+    fail(region, "ListTasks", "ClusterNotFoundException")
+    region.redeploy(cloudformation.request_about_tasks("Delete"))
+    assert cloudformation.answer["Status"] == "SUCCESS"
+
+
+def test_a_wait_that_fails_is_answered_with_its_reason(
+    region: Region, cloudformation: CloudFormation
+) -> None:
+    fail(region, "ListTasks", "AccessDeniedException")
+    region.redeploy(cloudformation.request_about_tasks("Delete"))
+    assert cloudformation.answer["Status"] == "FAILED"
+    assert "AccessDeniedException" in cloudformation.answer["Reason"]
 
 
 # Errors of AWS

@@ -750,6 +750,73 @@ def test_a_race_lost_again_and_again_is_raised(region: Region, log: Log) -> None
     assert region.now - begun == pytest.approx(sum(waits) * update_record.app.LOST_RACE_SECONDS)
 
 
+def test_a_batch_that_route_53_will_never_take_is_not_taken_for_a_lost_race(region: Region, log: Log) -> None:
+    """It has the same error for both (API reference, ChangeResourceRecordSets, InvalidChangeBatch)."""
+    published(region)
+    crash(region)
+    region.wait(CALM_SECONDS)
+    fail(region, "ChangeResourceRecordSets", "InvalidChangeBatch")
+    begun = region.now
+    with pytest.raises(ExceptionGroup, match=r"InvalidChangeBatch\) when calling") as raised:
+        region.update_record()
+    assert isinstance(raised.value.exceptions[0], ClientError)
+    assert (len(region.changes()), region.now) == (2, begun), "twice, at once, and not eight times"
+    assert log.messages(ecs_service="app")[-1] == "failed"
+
+
+def test_a_record_that_others_changed_and_changed_back_is_no_error(region: Region) -> None:
+    published(region)
+    crash(region)
+    region.wait(CALM_SECONDS)
+    old = region.addresses() or set()
+    region.before("ChangeResourceRecordSets", lambda: region.upsert(HOST_NAME, "A", ["203.0.113.9"]))
+
+    def change_back() -> None:
+        region.before("ListResourceRecordSets", lambda: region.upsert(HOST_NAME, "A", sorted(old)))
+
+    region.before("ChangeResourceRecordSets", change_back)
+    region.update_record()
+    assert region.addresses() == region.public_ips()
+
+
+# A name that the zone does not answer for
+
+DEEP = "shop.apps.example.com"
+
+
+@pytest.mark.parametrize("at", ["apps.example.com", DEEP])
+def test_a_name_that_the_zone_delegates_away_is_refused_and_told_once(
+    region: Region, log: Log, at: str
+) -> None:
+    region.upsert(at, "NS", ["ns.example.net"])
+    running(region, host_name=DEEP)
+    for _ in range(2):
+        region.update_record()
+    assert region.changes() == []
+    assert f"its NS records of {at} name other servers" in log.reasons(message="refuse")
+    assert [subject for subject, _ in region.messages()] == ["pushlive: no record: app"]
+
+
+@pytest.mark.parametrize("beside", ["www.example.com", "other.apps.example.com", "x.shop.apps.example.com"])
+def test_a_delegation_beside_the_name_or_below_it_is_none_of_its_business(
+    region: Region, beside: str
+) -> None:
+    region.upsert(beside, "NS", ["ns.example.net"])
+    running(region, host_name=DEEP)
+    region.update_record()
+    assert region.addresses(DEEP) == region.public_ips()
+
+
+def test_a_record_of_ours_goes_also_where_its_name_was_delegated_since(region: Region) -> None:
+    running(region, host_name=DEEP)
+    region.update_record()
+    region.upsert("apps.example.com", "NS", ["ns.example.net"])
+    region.scale(0)
+    region.wait(CALM_SECONDS)
+    region.update_record()
+    assert region.records() == {}
+
+
 # Errors
 
 
@@ -806,7 +873,6 @@ def test_a_throttled_call_is_tried_again_and_then_raised(region: Region, operati
         ("DescribeTaskDefinition", "AccessDeniedException"),
         ("ListTasks", "AccessDeniedException"),
         ("DescribeNetworkInterfaces", "UnauthorizedOperation"),
-        ("GetHostedZone", "AccessDenied"),
         ("ListResourceRecordSets", "AccessDenied"),
         ("ChangeResourceRecordSets", "AccessDenied"),
     ],
@@ -822,6 +888,16 @@ def test_a_permission_that_is_missing_is_raised_and_changes_nothing(
     assert isinstance(error, ClientError)
     assert error.response["Error"]["Code"] == code
     assert region.records() == {}
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "NoSuchHostedZone"])
+def test_a_zone_that_is_not_ours_is_named_with_its_parameter(region: Region, code: str) -> None:
+    running(region)
+    fail(region, "GetHostedZone", code)
+    with pytest.raises(ExceptionGroup, match=f"{region.zone_id} cannot be read .{code}.: give") as raised:
+        region.update_record()
+    assert isinstance(raised.value.exceptions[0], ConfigError)
+    assert region.changes() == []
 
 
 def test_one_failing_service_does_not_stop_the_rest(region: Region, log: Log) -> None:
@@ -894,7 +970,7 @@ def test_the_record_of_a_new_stack_is_answered_and_nothing_is_written(
     assert cloudformation.answer == {
         "Status": "SUCCESS",
         "Reason": "done",
-        "PhysicalResourceId": HOST_NAME,
+        "PhysicalResourceId": cloudformation.made(HOST_NAME),
         "StackId": "arn:aws:cloudformation:eu-west-1:123456789012:stack/hello/1",
         "RequestId": "request-1",
         "LogicalResourceId": "HostNameRecord",
@@ -903,7 +979,8 @@ def test_the_record_of_a_new_stack_is_answered_and_nothing_is_written(
 
 
 def delete_request(cloudformation: CloudFormation, host_name: str = HOST_NAME) -> Json:
-    return cloudformation.request("Delete", "app", host_name, PhysicalResourceId=host_name)
+    made = cloudformation.made(host_name)
+    return cloudformation.request("Delete", "app", host_name, PhysicalResourceId=made)
 
 
 def test_a_stack_that_goes_takes_the_tag_then_the_record_and_nobody_puts_it_back(
@@ -914,7 +991,7 @@ def test_a_stack_that_goes_takes_the_tag_then_the_record_and_nobody_puts_it_back
     assert region.changes() == ["UntagResource", "ChangeResourceRecordSets"]
     assert region.records() == {}
     assert cloudformation.answer["Status"] == "SUCCESS"
-    assert cloudformation.answer["PhysicalResourceId"] == HOST_NAME
+    assert cloudformation.answer["PhysicalResourceId"] == cloudformation.made(HOST_NAME)
     region.update_record(region.task_event("RUNNING"))
     region.update_record()
     assert region.records() == {}
@@ -962,9 +1039,9 @@ def test_another_host_name_removes_the_old_record_only(
     published(region)
     region.tag(hostname="new.example.com")
     region.update_record()
-    request = cloudformation.request("Update", "app", "new.example.com", PhysicalResourceId=HOST_NAME)
-    region.update_record(request)
-    assert cloudformation.answer["PhysicalResourceId"] == "new.example.com"
+    old = cloudformation.made(HOST_NAME)
+    region.update_record(cloudformation.request("Update", "app", "new.example.com", PhysicalResourceId=old))
+    assert cloudformation.answer["PhysicalResourceId"] == cloudformation.made("new.example.com")
     cloudformation.answers.clear()
     region.update_record(delete_request(cloudformation))
     assert cloudformation.answer["Status"] == "SUCCESS"
@@ -984,27 +1061,102 @@ def test_a_failure_is_answered_with_its_reason(
     assert region.addresses() == region.public_ips()
 
 
-def test_a_name_outside_the_zone_fails_the_stack_and_does_not_block_its_removal(
+def refused(region: Region, cloudformation: CloudFormation, host_name: str = HOST_NAME) -> str:
+    """Why the stack cannot be made. CloudFormation then deletes what was not made, which must not fail."""
+    zone_id = cloudformation.zone_id
+    region.update_record(cloudformation.request("Create", "app", host_name), HOSTED_ZONE_ID=zone_id)
+    [answer] = cloudformation.answers
+    assert answer["Status"] == "FAILED"
+    made = answer["PhysicalResourceId"]
+    delete = cloudformation.request("Delete", "app", host_name, PhysicalResourceId=made)
+    region.update_record(delete, HOSTED_ZONE_ID=zone_id)
+    assert cloudformation.answers[-1]["Status"] == "SUCCESS", cloudformation.answers[-1]["Reason"]
+    assert region.changes() == []
+    return str(answer["Reason"])
+
+
+def test_a_name_outside_the_zone_fails_the_stack(region: Region, cloudformation: CloudFormation) -> None:
+    assert "but the hosted zone is example.com" in refused(region, cloudformation, "app.example.org")
+
+
+def test_a_zone_that_does_not_exist_fails_the_stack(region: Region, cloudformation: CloudFormation) -> None:
+    cloudformation.zone_id = "Z0GONE"
+    told = refused(region, cloudformation)
+    assert "The hosted zone Z0GONE cannot be read (NoSuchHostedZone): give the parameter HostedZoneId" in told
+
+
+def test_a_zone_of_another_account_fails_the_stack(region: Region, cloudformation: CloudFormation) -> None:
+    """Route 53 denies it, and does not say that there is none."""
+    fail(region, "GetHostedZone", "AccessDenied")
+    fail(region, "ListResourceRecordSets", "AccessDenied")
+    told = refused(region, cloudformation)
+    assert (
+        f"{region.zone_id} cannot be read (AccessDenied): give the parameter HostedZoneId of a zone" in told
+    )
+
+
+@pytest.mark.parametrize("at", ["apps.example.com", "shop.apps.example.com"])
+def test_a_name_that_the_zone_delegates_away_fails_the_stack(
+    region: Region, cloudformation: CloudFormation, at: str
+) -> None:
+    region.upsert(at, "NS", ["ns.example.net"])
+    told = refused(region, cloudformation, "shop.apps.example.com")
+    assert f"NS records of {at} name other servers. Give the parameter HostedZoneId of their zone" in told
+
+
+def test_an_update_that_is_refused_leaves_the_old_record(
     region: Region, cloudformation: CloudFormation
 ) -> None:
-    """CloudFormation sends Delete after a Create that failed: it must not fail as well."""
-    region.update_record(cloudformation.request("Create", "app", "app.example.org"))
+    """CloudFormation deletes what an update has made; here that is nothing."""
+    published(region)
+    old = cloudformation.made(HOST_NAME)
+    region.update_record(cloudformation.request("Update", "app", "app.example.org", PhysicalResourceId=old))
     assert cloudformation.answer["Status"] == "FAILED"
-    assert "but the hosted zone is example.com" in cloudformation.answer["Reason"]
-    cloudformation.answers.clear()
-    region.update_record(delete_request(cloudformation, "app.example.org"))
+    assert cloudformation.answer["PhysicalResourceId"] == old
+    assert region.changes() == []
+
+
+def test_a_zone_that_was_deleted_does_not_block_the_stacks_removal(
+    region: Region, cloudformation: CloudFormation
+) -> None:
+    published(region)
+    delete = delete_request(cloudformation)
+    region.forget_records()
+    region.hands["route53"].delete_hosted_zone(Id=region.zone_id)
+    region.update_record(delete)
     assert cloudformation.answer["Status"] == "SUCCESS", cloudformation.answer["Reason"]
 
 
-def test_a_zone_that_is_gone_fails_the_stack_and_does_not_block_its_removal(
+def test_a_stack_that_moves_to_another_zone_removes_the_record_from_the_old_one_only(
     region: Region, cloudformation: CloudFormation
 ) -> None:
-    region.update_record(cloudformation.request("Create", "app", HOST_NAME), HOSTED_ZONE_ID="Z0GONE")
-    assert cloudformation.answer["Status"] == "FAILED"
-    assert "NoSuchHostedZone" in cloudformation.answer["Reason"]
-    cloudformation.answers.clear()
-    region.update_record(delete_request(cloudformation), HOSTED_ZONE_ID="Z0GONE")
-    assert cloudformation.answer["Status"] == "SUCCESS", cloudformation.answer["Reason"]
+    """The function already works for the new zone when CloudFormation deletes what was in the old one."""
+    published(region)
+    old, delete = region.zone_id, delete_request(cloudformation)
+    made = region.hands["route53"].create_hosted_zone(Name="example.com.", CallerReference="another")
+    cloudformation.zone_id = region.zone_id = made["HostedZone"]["Id"].rpartition("/")[2]
+    region.update_record()
+    region.update_record(
+        cloudformation.request("Update", "app", HOST_NAME, PhysicalResourceId=delete["PhysicalResourceId"])
+    )
+    assert cloudformation.answers[0]["PhysicalResourceId"] == cloudformation.made(HOST_NAME)
+    region.update_record(delete)
+    assert cloudformation.answers[1]["Status"] == "SUCCESS", cloudformation.answers[1]["Reason"]
+    assert "UntagResource" not in region.changes()
+    assert region.addresses() == region.public_ips()
+    region.zone_id = old
+    assert region.records() == {}
+
+
+def test_a_record_is_given_up_though_ecs_still_shows_the_tag(
+    region: Region, cloudformation: CloudFormation
+) -> None:
+    published(region)
+    region.before("ListResourceRecordSets", lambda: region.tag(hostname=HOST_NAME))
+    region.update_record(delete_request(cloudformation))
+    assert region.changes() == ["UntagResource", "ChangeResourceRecordSets"]
+    assert cloudformation.answer["Status"] == "SUCCESS"
+    assert region.records() == {}
 
 
 def test_a_dry_run_removes_neither_tag_nor_record(region: Region, cloudformation: CloudFormation) -> None:

@@ -103,6 +103,52 @@ def test_a_rollback_is_a_newer_deployment_in_describe_services_and_a_state_of_th
     assert lab.service_deployments()[0]["rollback"]["serviceRevisionArn"] == good
 
 
+@pytest.mark.parametrize(
+    ("configuration", "options"),
+    [
+        pytest.param({"type": "COUNT", "value": 50}, Options(), id="whatever-its-threshold-is"),
+        pytest.param(
+            {"type": "BOUNDED_PERCENT", "value": 50},
+            Options(breaker_counts_failed_pulls=False),
+            id="also-where-failed-pulls-do-not-count",
+        ),
+    ],
+)
+def test_three_failed_resolutions_of_a_tag_fail_the_deployment(
+    configuration: dict[str, Any], options: Options
+) -> None:
+    breaker = {"enable": True, "rollback": True, "thresholdConfiguration": configuration}
+    lab = Scenario(options=options)
+    lab.create(1, deploymentConfiguration={"deploymentCircuitBreaker": breaker})
+    deployment = lab.wait_until_over()
+    assert (deployment["status"], lab.world.allocated) == ("ROLLBACK_FAILED", 3)
+
+
+def test_without_a_breaker_a_deployment_goes_on_after_three_failed_resolutions_without_a_digest() -> None:
+    lab = Scenario()
+    lab.create(1, deploymentConfiguration={})
+    lab.wait_until(lambda: lab.world.allocated == 4)
+    lab.push("sha256:late")
+    deployment = lab.wait_until_over()
+    assert deployment["status"] == "SUCCESSFUL"
+    assert lab.running_digests() == ["sha256:late"]
+    assert lab.digests(deployment["targetServiceRevision"]["arn"]) == {"app": None}
+
+
+def test_a_rollback_whose_tasks_fail_may_go_on_for_ever() -> None:
+    lab = Scenario({"sha256:bad": CRASHES}, options=Options(breaker_ends_rollbacks=False))
+    lab.create(0, deploymentConfiguration=BREAKER)
+    lab.wait_until_over()
+    lab.push("sha256:bad")
+    lab.update(forceNewDeployment=True, desiredCount=1)
+    lab.wait(3600)
+    assert lab.service_deployments()[0]["status"] == "ROLLBACK_IN_PROGRESS"
+    lab.push("sha256:good")
+    lab.redeploy()
+    assert lab.wait_until_over()["status"] == "SUCCESSFUL"
+    assert lab.running_digests() == ["sha256:good"]
+
+
 def test_without_rollback_the_deployment_fails_and_starts_no_more_tasks() -> None:
     lab = running(CRASHES, configuration=NO_ROLLBACK)
     lab.redeploy()

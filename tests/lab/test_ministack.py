@@ -89,6 +89,30 @@ def test_resource_types_are_provisioned_by_the_registered_functions(
     assert not stacks._runs_on_worker_thread("AWS::EC2::VPC")
 
 
+def test_a_deletion_that_is_refused_does_not_happen(
+    provisioners: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deleted: list[str] = []
+    handlers = {"delete": lambda physical_id, _: deleted.append(physical_id)}
+    monkeypatch.setattr(provisioners, "_RESOURCE_HANDLERS", {"AWS::Lab::Thing": handlers})
+
+    def check(physical_id: str) -> None:
+        if physical_id == "kept":
+            raise RuntimeError("in use")
+
+    ministack.refuse_deletions({"AWS::Lab::Thing": check})
+    with pytest.raises(RuntimeError, match="in use"):
+        provisioners._delete_resource("AWS::Lab::Thing", "kept", {})
+    provisioners._delete_resource("AWS::Lab::Thing", "other", {})
+    assert deleted == ["other"]
+
+
+@pytest.mark.parametrize("kind", ["AWS::EC2::VPCGatewayAttachment", "AWS::EC2::Subnet"])
+def test_the_types_whose_deletion_we_refuse_are_there(kind: str, provisioners: Any) -> None:
+    assert "delete" in provisioners._RESOURCE_HANDLERS[kind]
+    assert not provisioners._RESOURCE_HANDLERS[kind].get("delete_with_logical_id")
+
+
 @pytest.mark.parametrize("kind", ["AWS::ECS::Cluster", "AWS::ECS::TaskDefinition", "AWS::ECS::Service"])
 def test_the_types_that_we_replace_are_there(kind: str, provisioners: Any) -> None:
     assert {"create", "update", "delete"} <= provisioners._RESOURCE_HANDLERS[kind].keys()

@@ -10,8 +10,8 @@ import pytest
 
 from lab import sam
 from lab.lab import Lab
-from lab.oci import build_index, hello_app_image
-from lab.oci_registry import push_index
+from lab.oci import build_image, build_index, hello_app_image
+from lab.oci_registry import push_image, push_index
 from lab.resolver import Resolver
 from lab.watch import until
 from tests.deployed_stack import HOST_NAME, DeployedStack, quiet
@@ -165,6 +165,19 @@ def test_another_host_name_leaves_no_old_record_behind(live: DeployedStack) -> N
     until(lambda: "Hello" in live.page(), "the page under the old name")
 
 
+def test_another_zone_leaves_no_old_record_behind(live: DeployedStack) -> None:
+    old = live.zone_id
+    made = live.lab.client("route53").create_hosted_zone(Name="example.com", CallerReference="another")
+    live.zone_id = made["HostedZone"]["Id"].rpartition("/")[2]
+    live.deploy(HostedZoneId=live.zone_id)
+    until(lambda: (HOST_NAME, "A") in live.record_names(), "the record in the new zone")
+    new, live.zone_id = live.zone_id, old
+    assert live.record_names() == set()
+    live.deploy(HostedZoneId=old)
+    until(lambda: (HOST_NAME, "A") in live.record_names(), "the record in the old zone again")
+    live.lab.client("route53").delete_hosted_zone(Id=new)
+
+
 def test_a_name_that_the_zone_does_not_own_fails_the_update_and_says_so(live: DeployedStack) -> None:
     with pytest.raises(sam.SamError, match="UPDATE_ROLLBACK_COMPLETE"):
         live.deploy(HostName="app.example.org")
@@ -239,7 +252,19 @@ def test_awslogs_brings_the_containers_lines(live: DeployedStack) -> None:
     until(lambda: any('"serving"' in line for line in lines()), "the log line of a starting app")
 
 
-def test_sam_delete_leaves_nothing(live: DeployedStack) -> None:
+STUBBORN = b"""
+import http.server, os, signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+address = os.environ.get("HOST", ""), int(os.environ["PORT"])
+http.server.HTTPServer(address, http.server.SimpleHTTPRequestHandler).serve_forever()
+"""
+
+
+def test_sam_delete_leaves_nothing_also_of_a_task_that_takes_its_time_to_stop(live: DeployedStack) -> None:
+    """ECS calls its service INACTIVE long before; nobody then tries again to delete cluster and gateway."""
+    image = build_image({"app.py": STUBBORN}, command=["python3", "/app.py"])
+    digest = push_image(*live.repository, "latest", image)
+    until(lambda: live.runs_image(digest) and live.is_steady(1), "the image that ignores SIGTERM")
     sam.delete(live.lab, quiet)
     lab = live.lab
     assert live.record_names() == set()
@@ -270,6 +295,13 @@ def test_the_schedules_go_on_after_a_stack_was_deleted_and_made_anew(live: Deplo
     live.lab.delivery.lose_next(lambda event: event["source"] == "aws.ecr")
     live.push("2")
     until(lambda: len(live.deployments()) == before + 1, "the schedule to find the push")
+    until(lambda: live.is_steady(1), "the end of its deployment")
+
+
+def test_sam_delete_leaves_nothing_of_a_stack_without_a_host_name(live: DeployedStack) -> None:
+    sam.delete(live.lab, quiet)
+    assert live.ecs.list_clusters()["clusterArns"] == []
+    assert live.lab.ecs.interfaces() == {}
 
 
 def test_the_lab_listens_on_loopback_only(stack: DeployedStack) -> None:

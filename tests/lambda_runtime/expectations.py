@@ -50,6 +50,7 @@ ALL_IS_RIGHT = {
     "task_stopping": (LIVE, RIGHT),
     "task_deprovisioning": (LIVE, RIGHT),
     "task_stopped": (LIVE, RIGHT),
+    "task_failed_to_start": (LIVE, RIGHT),
     "task_standalone_running": (STANDALONE, STANDALONE),
     "service_steady_state": (LIVE, RIGHT),
     "service_task_start_impaired": (LIVE, RIGHT),
@@ -58,6 +59,7 @@ ALL_IS_RIGHT = {
     "stack_renames_record": (NOT_ITS_OWN, "update: asked by the stack"),
     "stack_deletes_record": (NOT_ITS_OWN, None),  # always something to do: below
     "stack_deletes_records": (NOT_ITS_OWN, "delete: asked by the stack"),  # of a stack that may have none
+    "stack_creates_tasks_gone": ("create: asked by the stack", NOT_ITS_OWN),
 }
 RIGHT_ROWS = [
     pytest.param(function, event, says, id=f"{function}-{event}-{says.partition(':')[0]}")
@@ -118,20 +120,22 @@ DUE_ROWS = [
     pytest.param(*row, id="-".join([*row[:3], row[3].says[0].partition(":")[0]])) for row in SOMETHING_IS_DUE
 ]
 
-# CloudFormation's name for the resource that each request leaves, or left (PhysicalResourceId).
-RESOURCE_OF = {
-    "stack_creates_record": HOST_NAME,
-    "stack_renames_record": "hi.example.com",
-    "stack_deletes_record": HOST_NAME,
-    "stack_deletes_records": "pushlive",
+# Who answers each request, and what it makes or has made: the name, in its zone.
+ANSWERS = {
+    "stack_creates_record": ("UpdateRecord", HOST_NAME),
+    "stack_renames_record": ("UpdateRecord", "hi.example.com"),
+    "stack_deletes_record": ("UpdateRecord", HOST_NAME),
+    "stack_deletes_records": ("UpdateRecord", "pushlive"),
+    "stack_creates_tasks_gone": ("RedeployService", ""),
 }
 
 
-def expected_answers(function: str, event: str) -> list[Json]:
+def expected_answers(function: str, event: str, zone_id: str) -> list[Json]:
     """What CloudFormation was told (CloudFormation guide, "Custom resource response objects")."""
-    if function != "UpdateRecord" or event not in RESOURCE_OF:
+    who, name = ANSWERS.get(event, ("", ""))
+    if function != who:
         return []
     request = read_event(event)
-    asked = {"StackId": request["StackId"], "RequestId": request["RequestId"]}
-    resource = {"LogicalResourceId": "HostNameRecord", "PhysicalResourceId": RESOURCE_OF[event]}
-    return [{"Status": "SUCCESS", "Reason": "done", **asked, **resource}]
+    asked = {key: request[key] for key in ("StackId", "RequestId", "LogicalResourceId")}
+    made = f"{name} in {zone_id}" if name else request["LogicalResourceId"]
+    return [{"Status": "SUCCESS", "Reason": "done", **asked, "PhysicalResourceId": made}]

@@ -11,7 +11,7 @@ from lab.oci import build_index, hello_app_image
 from lab.oci_registry import push_image, push_index
 from lab.watch import accepts, until
 from tests.template.stack import ACCOUNT as ACCOUNT_OF_THE_EVENTS
-from tests.template.stack import HOST_NAME, ROOT
+from tests.template.stack import HOST_NAME, HOSTED_ZONE_ID, ROOT
 
 if TYPE_CHECKING:
     from lab.lab import Lab
@@ -30,9 +30,10 @@ def in_the_lab(text: str) -> str:
     return text.replace(ACCOUNT_OF_THE_EVENTS, ACCOUNT)
 
 
-def read_event(name: str, response_url: str = "") -> Json:
-    """An event of events/; CloudFormation's are to be answered at `response_url`."""
-    found: Json = json.loads(in_the_lab((EVENTS / f"{name}.json").read_text(encoding="utf-8")))
+def read_event(name: str, response_url: str = "", zone_id: str = HOSTED_ZONE_ID) -> Json:
+    """An event of events/; CloudFormation's are about this zone and to be answered at `response_url`."""
+    text = (EVENTS / f"{name}.json").read_text(encoding="utf-8").replace(HOSTED_ZONE_ID, zone_id)
+    found: Json = json.loads(in_the_lab(text))
     return found | {"ResponseURL": response_url} if "ResponseURL" in found else found
 
 
@@ -47,7 +48,7 @@ class LiveState:
         settings = (EVENTS / "local" / "env.json").read_text(encoding="utf-8")
         self._settings: dict[str, str] = json.loads(in_the_lab(settings))["Parameters"]
         zone = self._route53.create_hosted_zone(Name="example.com", CallerReference="test")
-        self._zone_id: str = zone["HostedZone"]["Id"].rpartition("/")[2]
+        self.zone_id: str = zone["HostedZone"]["Id"].rpartition("/")[2]
         lab.client("ecr").create_repository(repositoryName=REPOSITORY)
         self.push_image()
         self._service_arn = self._create_service()
@@ -91,7 +92,7 @@ class LiveState:
         """What the functions are told: events/local/env.json, but they change what they decide to change."""
         return {
             **self._settings,
-            "HOSTED_ZONE_ID": self._zone_id,
+            "HOSTED_ZONE_ID": self.zone_id,
             "DRY_RUN": "false",
             **CREDENTIALS,
             "AWS_SESSION_TOKEN": "lab",
@@ -164,7 +165,7 @@ class LiveState:
             for (name, record_type, ttl_seconds), values in records.items()
         ]
         batch = {"Changes": changes}
-        self._route53.change_resource_record_sets(HostedZoneId=self._zone_id, ChangeBatch=batch)
+        self._route53.change_resource_record_sets(HostedZoneId=self.zone_id, ChangeBatch=batch)
 
     # What is there
 
@@ -191,7 +192,7 @@ class LiveState:
 
     def records(self) -> Records:
         """The records of the zone but its own."""
-        listed = self._route53.list_resource_record_sets(HostedZoneId=self._zone_id)["ResourceRecordSets"]
+        listed = self._route53.list_resource_record_sets(HostedZoneId=self.zone_id)["ResourceRecordSets"]
         return {
             (each["Name"].rstrip("."), each["Type"], each["TTL"]): sorted(
                 value["Value"] for value in each["ResourceRecords"]

@@ -48,12 +48,12 @@ def test_an_event_changes_nothing_where_all_is_right(
 ) -> None:
     live.put_right()
     before = live.seen()
-    answer = emulators[function].invoke(read_event(event, cloudformation.url))
+    answer = emulators[function].invoke(read_event(event, cloudformation.url, live.zone_id))
     assert answer.text == "null", answer.output
     assert_said(answer, (says,))
     assert counted(answer) == []
     assert live.seen() == before
-    assert cloudformation.answers == expected_answers(function, event)
+    assert cloudformation.answers == expected_answers(function, event, live.zone_id)
 
 
 @pytest.mark.parametrize(("function", "event", "given", "change"), DUE_ROWS)
@@ -69,12 +69,12 @@ def test_an_event_brings_about_what_is_due(
     live.put_right()
     GIVEN[given](live)
     before = live.seen()
-    answer = emulators[function].invoke(read_event(event, cloudformation.url))
+    answer = emulators[function].invoke(read_event(event, cloudformation.url, live.zone_id))
     assert answer.text == "null", answer.output
     assert_said(answer, change.says)
     assert counted(answer) == [change.counts]
     assert live.seen() == before | change.after(live, before)
-    assert cloudformation.answers == expected_answers(function, event)
+    assert cloudformation.answers == expected_answers(function, event, live.zone_id)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

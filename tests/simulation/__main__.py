@@ -113,7 +113,7 @@ def catch(mutant: Mutant, scenarios: int = MUTANT_SCENARIOS) -> tuple[Failure | 
     with mutant.at_work():
         for number in range(STORIES if mutant.story else 0):
             played["scenarios"] += 1
-            if failures := play(Script(seed=number, steps=mutant.story)).failures:
+            if failures := play(Script(setup=mutant.setup, seed=number, steps=mutant.story)).failures:
                 return failures[0], played["scenarios"]
         for number in range(scenarios // 100):
             explored = explore(number)

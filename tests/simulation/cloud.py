@@ -80,7 +80,9 @@ class Cloud:
         self.registry = Registry(self.random, setup.reports_child)
         self.zone = Zone(self.random)
         options = Options(
-            reverse_shutdown=setup.reverse_shutdown, unchecked_container_is_unknown=setup.strict_health
+            reverse_shutdown=setup.reverse_shutdown,
+            breaker_ends_rollbacks=setup.breaker_ends_rollbacks,
+            unchecked_container_is_unknown=setup.strict_health,
         )
         self.model = EcsModel(self.registry, self.random, options=options, region=REGION, account=ACCOUNT)
         companion = replace(
@@ -204,6 +206,7 @@ class Cloud:
             self._client(environment, "ecr"),
             lambda: self._client(environment, "logs"),
             lambda: self._client(environment, "sns"),
+            seconds_left=lambda: TIMEOUT_SECONDS,
             now=lambda: moment(self.clock.now),
         ).run(event)
 

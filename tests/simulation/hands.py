@@ -12,6 +12,7 @@ from tests.simulation.places import (
     OTHER_CLUSTER,
     RECORD,
     REGISTRY,
+    ZONE_ID,
     Json,
     Weather,
     service_arn,
@@ -339,8 +340,13 @@ class Hands:
             "ResponseURL": "https://cloudformation.example/",
             "StackId": "stack",
             "LogicalResourceId": "HostNameRecord",
-            "PhysicalResourceId": HOST_NAMES[host],
-            "ResourceProperties": {"ServiceName": host, "HostName": HOST_NAMES[host]},
+            "PhysicalResourceId": f"{HOST_NAMES[host]} in {ZONE_ID}",
+            "ResourceType": "Custom::HostNameRecord",
+            "ResourceProperties": {
+                "ServiceName": host,
+                "HostName": HOST_NAMES[host],
+                "HostedZoneId": ZONE_ID,
+            },
         }
         cloud.functions.invoke(RECORD, request, "the stack's request")
 

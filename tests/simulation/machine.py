@@ -40,6 +40,7 @@ SETUPS = st.builds(
     empty=st.sampled_from((False, False, True)),
     reports_child=st.booleans(),
     breaker=st.sampled_from((True, True, True, False)),
+    breaker_ends_rollbacks=st.sampled_from((True, True, False)),
     companion=st.booleans(),
     reverse_shutdown=st.sampled_from((True, True, False)),
     strict_health=st.booleans(),

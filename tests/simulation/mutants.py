@@ -28,8 +28,8 @@ from pushlive import (
     stack_records,
 )
 from pushlive.config import ConfigError
-from pushlive.redeploy_plan import Action, Decision
-from tests.simulation.places import REGISTRY
+from pushlive.redeploy_plan import ROLLING_BACK, Action, Decision
+from tests.simulation.places import REGISTRY, Setup
 from tests.simulation.scenario import Step
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ class Mutant:
     patches: Callable[[], list[Patch]]
     story: tuple[Step, ...] = ()
     """Steps that show it, where chance seldom takes them."""
+    setup: Setup = Setup()  # noqa: RUF009 - it is frozen
+    """Where they are taken."""
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -66,33 +68,33 @@ class Mutant:
 
 
 def _deploys_any_push() -> list[Patch]:
-    def plan(service: Any, pushed: Any, now: Any) -> Decision:
+    def plan(service: Any, pushed: Any, *rest: Any) -> Decision:
         if pushed is not None and not redeploy_plan.opt_out(service):
             return Decision(Action.DEPLOY, "somebody pushed something")
-        return redeploy_plan.plan_deployment(service, pushed, now)
+        return redeploy_plan.plan_deployment(service, pushed, *rest)
 
     return [(redeploy_app, "plan_deployment", plan)]
 
 
 def _matches_by_prefix() -> list[Patch]:
-    def plan(service: Any, pushed: Any, now: Any) -> Decision:
+    def plan(service: Any, pushed: Any, *rest: Any) -> Decision:
         if pushed and pushed.reference not in service.image_references and not redeploy_plan.opt_out(service):
             prefix = pushed.reference.rpartition(":")[0]
             if any(each.rpartition(":")[0].startswith(prefix) for each in service.image_references):
                 return Decision(Action.DEPLOY, f"its image begins with {prefix}")
-        return redeploy_plan.plan_deployment(service, pushed, now)
+        return redeploy_plan.plan_deployment(service, pushed, *rest)
 
     return [(redeploy_app, "plan_deployment", plan)]
 
 
 def _trusts_the_event() -> list[Patch]:
-    def plan(service: Any, pushed: Any, now: Any) -> Decision:
+    def plan(service: Any, pushed: Any, *rest: Any) -> Decision:
         newest = service.deployments[0].digests if service.deployments else {}
         concerned = pushed and pushed.reference in service.image_references and service.desired_count
         another = pushed and newest.get(pushed.reference) != pushed.digest
         if concerned and another and not redeploy_plan.opt_out(service):
             return Decision(Action.DEPLOY, "the event says so")
-        return redeploy_plan.plan_deployment(service, pushed, now)
+        return redeploy_plan.plan_deployment(service, pushed, *rest)
 
     return [(redeploy_app, "plan_deployment", plan)]
 
@@ -159,14 +161,18 @@ def _looks_at_the_repository_only() -> list[Patch]:
                 return str(reference)
         return whole(repository, tag, registry, references)
 
-    def plan(service: Any, pushed: Any, now: Any) -> Decision:
+    def plan(service: Any, pushed: Any, *rest: Any) -> Decision:
         if pushed and pushed.reference in service.image_references and not redeploy_plan.opt_out(service):
             live = [image for image in service.images if image.reference == pushed.reference]
             if live and live[0].digest != pushed.digest:
                 return Decision(Action.DEPLOY, "a push to its repository")
-        return redeploy_plan.plan_deployment(service, pushed, now)
+        return redeploy_plan.plan_deployment(service, pushed, *rest)
 
     return [(image_reference, "naming", naming), (redeploy_app, "plan_deployment", plan)]
+
+
+def _waits_for_any_rollback() -> list[Patch]:
+    return [(redeploy_plan, "_rolls_back", lambda deployment, *_: deployment.status in ROLLING_BACK)]
 
 
 def _tells_a_rollback_as_live() -> list[Patch]:
@@ -267,7 +273,7 @@ def _upserts() -> list[Patch]:
         ]
         if not current.owner:
             changes.append(route53._change("CREATE", route53.owner_name(name), "TXT", [f'"{owner}"'], 300))
-        route53._apply(client, zone_id, changes)
+        route53._apply(client, zone_id, name, current, changes)
 
     return [(route53, "write", write)]
 
@@ -372,6 +378,13 @@ MUTANTS = (
     Mutant("events only", "ecs-redeploy: a lost event is lost", _only_looks_at_pushes),
     Mutant("one failure stops the rest", "ecs-redeploy", _stops_at_the_first_failure),
     Mutant("skip while a deployment is under way", "asked for: no push is lost", _skips_while_under_way),
+    Mutant(
+        "wait for any rollback",
+        "ECS guide, circuit breaker: a rollback needs a COMPLETED deployment",
+        _waits_for_any_rollback,
+        story=(BROKEN_PUSH, GOOD_PUSH),
+        setup=Setup(empty=True, breaker_ends_rollbacks=False),
+    ),
     Mutant(
         "a rollback told as a success",
         "amazon-ecs-deploy-task-definition #191, App Runner (containers-roadmap 209)",

@@ -33,6 +33,8 @@ class Setup:
     reports_child: bool = False
     """ECS reports the digest of the index's member that it runs, not that of the index."""
     breaker: bool = True
+    breaker_ends_rollbacks: bool = True
+    """ECS gives a rollback up whose tasks fail, too; else it starts them for ever."""
     companion: bool = False
     """Each service has the companion of template.yaml."""
     drain_seconds: int = 95

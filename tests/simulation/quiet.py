@@ -18,6 +18,8 @@ QUIET_SECONDS = 600
 STILL_SECONDS = 180
 """Of the ten minutes: an image may take minutes until it listens, and then the schedule finds it."""
 AT_MOST_SECONDS = 5400
+OVERDUE_SECONDS = 1800
+"""A rollback that is under way for so long keeps no push waiting: LateMinutes, the schedule, its run."""
 SCHEDULE_SECONDS = 300
 
 IMAGE = "quiet for 10 minutes: the image that the tag names runs, or has failed and the last good one runs"
@@ -51,6 +53,17 @@ def _busy_until(cloud: Cloud) -> float:
     if cloud.functions.waiting or cloud.functions.under_way:
         return now + 30
     return last + QUIET_SECONDS
+
+
+def check_waiting(cloud: Cloud) -> None:
+    """Check, also where it never was quiet, that no push waits for a rollback that does not end."""
+    for service in cloud.services():
+        newest = service.service_deployments[-1] if service.service_deployments else None
+        if newest is None or newest.rollback is None or newest.status not in UNFINISHED:
+            continue
+        since = max(newest.rollback["startedAt"], cloud.faults.last_at)
+        if cloud.clock.now > since + OVERDUE_SECONDS:
+            _check_image(cloud, service)
 
 
 def check(cloud: Cloud) -> None:

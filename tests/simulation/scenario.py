@@ -94,6 +94,7 @@ class Scenario:
     def finish(self) -> None:
         """Ten quiet minutes, and what must hold then."""
         self.was_quiet = quiet.become_quiet(self.cloud)
+        quiet.check_waiting(self.cloud)
         if self.was_quiet and not self.failures:
             quiet.check(self.cloud)
 

@@ -37,6 +37,7 @@ OURS = {
     "task_stopping": {RECORD},
     "task_deprovisioning": {RECORD},
     "task_stopped": {RECORD},
+    "task_failed_to_start": BOTH,
     "task_standalone_running": NOBODY,
     "deployment_in_progress": BOTH,
     "deployment_completed": BOTH,
@@ -50,6 +51,7 @@ OURS = {
     "stack_renames_record": NOBODY,
     "stack_deletes_record": NOBODY,
     "stack_deletes_records": NOBODY,
+    "stack_creates_tasks_gone": NOBODY,
 }
 
 # What each of AWS's samples would wake in a stack of the sample's own account, cluster and repository.
@@ -173,6 +175,22 @@ def test_push_is_told_by_each_of_its_keys(stack: Stack, key: str, value: str) ->
     assert woken(stack, event) == NOBODY
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "wakes"),
+    [
+        ("stopCode", "EssentialContainerExited", {RECORD}),  # it has started, so its image is there
+        ("lastStatus", "DEPROVISIONING", {RECORD}),  # the same failed start, a moment before
+        ("group", "family:migrate", NOBODY),
+    ],
+)
+def test_failed_start_wakes_once_and_only_of_a_service(
+    stack: Stack, key: str, value: str, wakes: set[str]
+) -> None:
+    event = read(EVENTS, "task_failed_to_start")
+    event["detail"][key] = value
+    assert woken(stack, event) == wakes
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_event_of_an_existing_cluster_wakes_whom_it_wakes_in_the_sample(
     existing_stack: Stack, name: str
@@ -229,6 +247,12 @@ def test_schedule_wakes_each_function_every_five_minutes(stack: Stack, function:
         and rule.get("State", "ENABLED") == "ENABLED"
     ]
     assert schedules == ["rate(5 minutes)"]
+
+
+def test_stack_request_about_tasks_wakes_redeploy_service(either_stack: Stack, existing_stack: Stack) -> None:
+    waits = either_stack.of_type("Custom::TasksGone")
+    assert [each["ServiceToken"] for each in waits.values()] == [{"Fn::GetAtt": [REDEPLOY, "Arn"]}]
+    assert existing_stack.of_type("Custom::TasksGone") == {}
 
 
 @pytest.mark.parametrize("shape", ["stack", "existing_stack"])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pushlive.config import Settings
+from pushlive.stack_tasks import LAST_LOOK_SECONDS
 from tests.template.stack import (
     ACCOUNT,
     HOST_NAME,
@@ -76,6 +77,39 @@ def test_service_waits_for(stack: Stack, needed: str) -> None:
 
 @pytest.mark.parametrize(
     "kept",
+    [
+        "CapacityProviders",
+        "Cluster",
+        "InternetGatewayAttachment",
+        "DefaultRoute",
+        "PublicSubnetA",
+        "PublicSubnetB",
+        "TaskSecurityGroup",
+        "TaskExecutionRole",
+        "TaskRole",
+        "TaskLogs",
+        "RedeployService",
+        "RedeployServiceRole",
+        "RedeployServiceLogs",
+    ],
+)
+def test_no_task_is_left_when_it_goes(either_stack: Stack, kept: str) -> None:
+    """Deletion runs the other way round: the service, the wait for its tasks, then what they use."""
+    assert "TasksGone" in depends_on(either_stack, "Service")
+    assert kept in depends_on(either_stack, "TasksGone")
+
+
+def test_the_wait_for_tasks_has_time_for_three_runs(either_stack: Stack) -> None:
+    """One and two minutes apart (Lambda guide, "Asynchronous invocation"). A task stops for twice 120 s."""
+    [wait] = either_stack.of_type("Custom::TasksGone").values()
+    function = either_stack.resources["RedeployService"]["Properties"]
+    assert wait["ServiceToken"] == {"Fn::GetAtt": ["RedeployService", "Arn"]}
+    assert int(wait["ServiceTimeout"]) >= 3 * function["Timeout"] + 180
+    assert 3 * (function["Timeout"] - LAST_LOOK_SECONDS) + 180 > 2 * 120 + 60
+
+
+@pytest.mark.parametrize(
+    "kept",
     ["UpdateRecord", "UpdateRecordRole", "RecordPolicy", "UpdateRecordLogs", "Service", "PushliveLayer"],
 )
 def test_record_goes_before(stack: Stack, kept: str) -> None:
@@ -135,8 +169,8 @@ def test_tag_can_move_and_the_repository_goes_with_the_stack(stack: Stack) -> No
     assert repository["ImageTagMutability"] == "MUTABLE"
     assert repository["EmptyOnDelete"] is True
     policy = json.loads(repository["LifecyclePolicy"]["LifecyclePolicyText"])
-    # A rollback needs the digest of before, which has no tag any more: no rule may be of untagged ones.
-    assert [rule["selection"]["tagStatus"] for rule in policy["rules"]] == ["any"]
+    # tests/lab/test_lifecycle.py: a rule for any image would count pushes under other tags.
+    assert [rule["selection"]["tagStatus"] for rule in policy["rules"]] == ["untagged"]
 
 
 def test_nothing_is_retained_when_the_stack_goes(stack: Stack) -> None:
@@ -334,6 +368,7 @@ def test_host_name_of_the_stack_is_what_the_record_is_made_for(template: Json) -
     stack = Stack(template, {"HostedZoneId": HOSTED_ZONE_ID, "HostName": HOST_NAME})
     [record] = stack.of_type("Custom::HostNameRecord").values()
     assert record["HostName"] == {"Ref": "HostName"}
+    assert record["HostedZoneId"] == {"Ref": "HostedZoneId"}
     assert record["ServiceName"] == {"Fn::GetAtt": ["Service", "Name"]}
     # Three runs, one and two minutes apart (Lambda guide, "Asynchronous invocation").
     assert int(record["ServiceTimeout"]) >= 3 * stack.resources["UpdateRecord"]["Properties"]["Timeout"] + 180

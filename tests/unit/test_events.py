@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[2]
 EVENTS, CASES = ROOT / "events", ROOT / "tests" / "cases"
 CLUSTER_ARN = "arn:aws:ecs:us-east-1:123456789012:cluster/pushlive"
 HELLO = "of-service-hello"
+MADE = "hello.example.com in Z0123456789ABCDEFGHIJ"
 
 
 def read(folder: Path, name: str) -> Json:
@@ -58,6 +59,7 @@ OURS: dict[str, tuple[type, str]] = {
     "task_stopping": (ServiceChanged, ""),
     "task_deprovisioning": (ServiceChanged, ""),
     "task_stopped": (ServiceChanged, ""),
+    "task_failed_to_start": (ServiceChanged, ""),
     "task_standalone_running": (Ignored, "standalone task (family:migrate)"),
     "deployment_in_progress": (ServiceChanged, ""),
     "deployment_completed": (ServiceChanged, ""),
@@ -70,6 +72,7 @@ OURS: dict[str, tuple[type, str]] = {
     "stack_renames_record": (StackRequest, ""),
     "stack_deletes_record": (StackRequest, ""),
     "stack_deletes_records": (StackRequest, ""),
+    "stack_creates_tasks_gone": (StackRequest, ""),
 }
 
 DEFAULT = "cluster/default"
@@ -176,8 +179,8 @@ def test_time_of_a_push_is_in_utc(text: str, hour: int) -> None:
     ("name", "request_type", "host_name", "physical_resource_id"),
     [
         ("stack_creates_record", "Create", "hello.example.com", None),
-        ("stack_renames_record", "Update", "hi.example.com", "hello.example.com"),
-        ("stack_deletes_record", "Delete", "hello.example.com", "hello.example.com"),
+        ("stack_renames_record", "Update", "hi.example.com", MADE),
+        ("stack_deletes_record", "Delete", "hello.example.com", MADE),
     ],
 )
 def test_stack_request(
@@ -191,8 +194,10 @@ def test_stack_request(
         stack_id=event["StackId"],
         logical_resource_id="HostNameRecord",
         physical_resource_id=physical_resource_id,
+        resource_type="Custom::HostNameRecord",
         service_name="hello",
         host_name=host_name,
+        hosted_zone_id="Z0123456789ABCDEFGHIJ",
     )
 
 
@@ -201,6 +206,32 @@ def test_stack_request_about_the_records_of_a_cluster() -> None:
     assert isinstance(wake, StackRequest)
     assert (wake.request_type, wake.cluster_name) == ("Delete", "pushlive")
     assert (wake.service_name, wake.host_name) == ("", "")
+    assert wake.made == wake.physical_resource_id
+
+
+def test_stack_request_about_tasks_names_nothing_else() -> None:
+    wake = parsed(read(EVENTS, "stack_creates_tasks_gone"))
+    assert isinstance(wake, StackRequest)
+    assert (wake.resource_type, wake.made) == ("Custom::TasksGone", "TasksGone")
+    assert {wake.service_name, wake.host_name, wake.cluster_name, wake.hosted_zone_id} == {""}
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_another"),
+    [
+        pytest.param({"HostName": "hi.example.com"}, True, id="another-name-is-another-resource"),
+        pytest.param({"HostedZoneId": "Z1"}, True, id="the-same-name-in-another-zone-is-another-resource"),
+        pytest.param(
+            {"ServiceName": "hello-2"}, False, id="another-service-of-the-name-is-the-same-resource"
+        ),
+    ],
+)
+def test_what_a_stack_request_makes(changes: Json, *, is_another: bool) -> None:
+    before = read(EVENTS, "stack_deletes_record")
+    after = {**before, "ResourceProperties": {**before["ResourceProperties"], **changes}}
+    wake = parsed(after)
+    assert isinstance(wake, StackRequest)
+    assert (wake.made != before["PhysicalResourceId"]) == is_another
 
 
 # Of another place: not ours, and never an error.

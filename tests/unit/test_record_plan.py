@@ -155,6 +155,25 @@ ROWS = [
         "a-changed-address-is-written-though-the-number-is-right",
         service(task(A)), record(STALE), WRITE, (A,), "all 1 tasks",
     ),
+    # The zone does not answer for the name
+    row(
+        "a-name-that-the-zone-delegates-away-is-refused",
+        service(task(A)), NONE._replace(delegated_at="example.com"), REFUSE, (),
+        "its NS records of example.com name other servers. Give the parameter HostedZoneId",
+    ),
+    row(
+        "a-record-of-ours-of-a-delegated-name-is-not-changed-any-more",
+        service(task(B)), record(A)._replace(delegated_at="example.com"), REFUSE, (), "NS records",
+    ),
+    row(
+        "a-record-of-ours-of-a-delegated-name-is-deleted-when-nobody-wants-it",
+        service(desired=0), record(A)._replace(delegated_at="example.com"), DELETE, (), "desired count is 0",
+    ),
+    row(
+        "somebody-elses-record-before-a-delegated-name",
+        service(task(A)), Record(exists=True, foreign_kind="an alias", delegated_at="example.com"), REFUSE,
+        (), "an alias",
+    ),
     # Who is a candidate
     row(
         "a-task-to-be-stopped-is-no-candidate",

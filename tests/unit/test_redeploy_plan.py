@@ -27,6 +27,7 @@ APP = f"{REGISTRY}/app:latest"
 SIDE = f"{REGISTRY}/side:1"
 OLD, NEW, BAD, INDEX, CHILD, UNKNOWN = (f"sha256:{name}" for name in ("old", "new", "bad", "ix", "ch", "un"))
 PUSHED_AT = datetime(2026, 11, 20, 10, 0, 0, tzinfo=UTC)
+LATE_SECONDS = 900
 
 
 def at(seconds: float) -> datetime:
@@ -46,6 +47,8 @@ def deployment(
     side: str | None = None,
     triggered: bool = False,
     finished: float | None = None,
+    has_way_back: bool = True,
+    rolling_back_since: float | None = None,
 ) -> ServiceDeployment:
     digests = {reference: each for reference, each in ((APP, digest), (SIDE, side)) if each}
     return ServiceDeployment(
@@ -55,7 +58,20 @@ def deployment(
         digests,
         at(finished) if finished is not None else None,
         triggered,
+        has_way_back=has_way_back,
+        rolling_back_since=at(rolling_back_since) if rolling_back_since is not None else None,
     )
+
+
+def rolling_back(
+    created: float = -60,
+    digest: str | None = BAD,
+    status: str = "ROLLBACK_IN_PROGRESS",
+    *,
+    since: float | None = 3600 - LATE_SECONDS + 1,
+    has_way_back: bool = True,
+) -> ServiceDeployment:
+    return deployment(created, digest, status, has_way_back=has_way_back, rolling_back_since=since)
 
 
 BEFORE = deployment(-3600)
@@ -370,33 +386,67 @@ ROWS = [
     # A rollback is in progress
     row(
         "rollback-in-progress-is-left",
-        service(deployments=(deployment(-60, BAD, "ROLLBACK_IN_PROGRESS"), BEFORE)),
+        service(deployments=(rolling_back(), BEFORE)),
         PUSH, LEAVE, "a rollback is in progress in deployment at-60",
     ),
     row(
         "rollback-requested-is-left",
-        service(deployments=(deployment(-60, BAD, "ROLLBACK_REQUESTED"), BEFORE)),
+        service(deployments=(rolling_back(status="ROLLBACK_REQUESTED"), BEFORE)),
         PUSH, LEAVE, "a rollback is in progress",
     ),
     row(
         "rollback-of-this-very-image-asked-for-by-a-person-is-left",
-        service(deployments=(deployment(60, NEW, "ROLLBACK_REQUESTED"), BEFORE)),
+        service(deployments=(rolling_back(60, NEW, "ROLLBACK_REQUESTED"), BEFORE)),
         SCHEDULE, LEAVE, "a rollback is in progress",
     ),
     row(
         "older-rollback-in-progress-is-over-with-a-newer-deployment",
-        service(deployments=(deployment(-30, OLD), deployment(-60, BAD, "ROLLBACK_IN_PROGRESS"))),
-        PUSH, DEPLOY, "now names",
+        service(deployments=(deployment(-30, OLD), rolling_back())), PUSH, DEPLOY, "now names",
     ),
     row(
         "rollback-in-progress-before-carried",
-        service(deployments=(deployment(60, BAD, "ROLLBACK_IN_PROGRESS"), BEFORE)),
-        PUSH, LEAVE, "a rollback is in progress",
+        service(deployments=(rolling_back(60), BEFORE)), PUSH, LEAVE, "a rollback is in progress",
     ),
     row(
         "rollback-in-progress-before-scaled-to-0",
-        service(deployments=(deployment(-60, BAD, "ROLLBACK_IN_PROGRESS"), BEFORE), desired_count=0),
+        service(deployments=(rolling_back(), BEFORE), desired_count=0),
         PUSH, LEAVE, "a rollback is in progress",
+    ),
+    row(
+        "push-does-not-wait-for-a-rollback-that-has-no-way-back",
+        service(deployments=(rolling_back(has_way_back=False), UNRESOLVED), running_digests=()),
+        PUSH, DEPLOY, "now names",
+    ),
+    row(
+        "schedule-finds-the-push-behind-a-rollback-that-has-no-way-back",
+        service(deployments=(rolling_back(has_way_back=False), UNRESOLVED), running_digests=()),
+        SCHEDULE, DEPLOY, "now names",
+    ),
+    row(
+        "rollback-that-has-no-way-back-does-not-bring-the-failed-image-again",
+        service(
+            deployments=(deployment(60, NEW, "ROLLBACK_IN_PROGRESS", triggered=True, has_way_back=False),),
+            running_digests=(),
+        ),
+        SCHEDULE, LEAVE, "this image failed",
+    ),
+    row(
+        "push-does-not-wait-for-an-overdue-rollback",
+        service(deployments=(rolling_back(since=3600 - LATE_SECONDS), BEFORE)), PUSH, DEPLOY, "now names",
+    ),
+    row(
+        "push-does-not-wait-for-an-overdue-request-to-roll-back",
+        service(deployments=(rolling_back(status="ROLLBACK_REQUESTED", since=3600 - LATE_SECONDS), BEFORE)),
+        PUSH, DEPLOY, "now names",
+    ),
+    row(
+        "rollback-whose-beginning-is-unknown-is-dated-by-its-deployment",
+        service(deployments=(rolling_back(since=None), BEFORE)), PUSH, DEPLOY, "now names",
+    ),
+    row(
+        "overdue-rollback-of-this-very-image-is-left-as-carried",
+        service(deployments=(rolling_back(60, NEW, since=3600 - LATE_SECONDS), BEFORE)),
+        SCHEDULE, LEAVE, "carried by deployment at+60",
     ),
     # Deployments that ECS has forgotten
     row(
@@ -689,7 +739,7 @@ ROWS = [
 def test_plan_deployment(
     live: Service, pushed: Image | None, action: Action, reason: str, desired_count: int | None
 ) -> None:
-    decision = plan_deployment(live, pushed, NOW)
+    decision = plan_deployment(live, pushed, NOW, LATE_SECONDS)
     assert (decision.action, decision.desired_count) == (action, desired_count), decision.reason
     assert reason in decision.reason
 
@@ -734,26 +784,26 @@ FRESH = [
 def test_plan_deployment_less_than_five_seconds_after_the_push(
     live: Service, pushed: Image | None, action: Action, reason: str, desired_count: int | None
 ) -> None:
-    decision = plan_deployment(live, pushed, at(4.9))
+    decision = plan_deployment(live, pushed, at(4.9), LATE_SECONDS)
     assert (decision.action, decision.desired_count) == (action, desired_count), decision.reason
     assert reason in decision.reason
 
 
 def test_after_five_seconds_the_schedule_repairs_a_lost_event() -> None:
-    assert plan_deployment(service(), SCHEDULE, at(5)).action is DEPLOY
+    assert plan_deployment(service(), SCHEDULE, at(5), LATE_SECONDS).action is DEPLOY
 
 
 def test_a_failure_without_an_end_is_dated_by_its_beginning() -> None:
     failed = deployment(60, NEW, "STOPPED", triggered=True)
     assert (
         "failed at 2026-11-20 10:01:00 UTC"
-        in plan_deployment(service(deployments=(failed,)), None, NOW).reason
+        in plan_deployment(service(deployments=(failed,)), None, NOW, LATE_SECONDS).reason
     )
 
 
 def test_an_image_of_unknown_time_is_never_taken_for_carried() -> None:
     unknown_time = service(images=(Image(APP, NEW),), deployments=(deployment(10**6, OLD),))
-    assert plan_deployment(unknown_time, None, NOW).action is Action.DEPLOY
+    assert plan_deployment(unknown_time, None, NOW, LATE_SECONDS).action is Action.DEPLOY
 
 
 DIGESTS = [OLD, NEW, BAD, CHILD]
@@ -819,7 +869,7 @@ def test_a_deployment_is_never_followed_by_another_of_the_same_push(
     live: Service, pushed: Image | None
 ) -> None:
     """Whatever ECS reports of it, even nothing: "the same image redeployed for ever" cannot be."""
-    decision = plan_deployment(live, pushed, NOW)
+    decision = plan_deployment(live, pushed, NOW, LATE_SECONDS)
     if decision.action not in (Action.START, Action.DEPLOY):
         return
     pushed_at = max(
@@ -842,19 +892,19 @@ def test_a_deployment_is_never_followed_by_another_of_the_same_push(
                 running_digests=(),
             )
             for again in (pushed, None):
-                assert plan_deployment(after, again, NOW).action is Action.LEAVE
+                assert plan_deployment(after, again, NOW, LATE_SECONDS).action is Action.LEAVE
 
 
 @given(services(), PUSHES)
 def test_a_service_that_does_not_ask_for_it_is_never_touched(live: Service, pushed: Image | None) -> None:
     if opt_out(live):
-        assert plan_deployment(live, pushed, NOW).action is Action.LEAVE
+        assert plan_deployment(live, pushed, NOW, LATE_SECONDS).action is Action.LEAVE
 
 
 @given(services(), PUSHES)
 def test_the_count_of_a_service_that_ever_ran_is_never_changed(live: Service, pushed: Image | None) -> None:
     if live.running_digests or any(each.digests for each in live.deployments):
-        assert plan_deployment(live, pushed, NOW).desired_count is None
+        assert plan_deployment(live, pushed, NOW, LATE_SECONDS).desired_count is None
 
 
 @given(services(), PUSHES)
@@ -863,19 +913,19 @@ def test_digests_that_just_failed_are_never_deployed(live: Service, pushed: Imag
     failed = ServiceDeployment("arn:deployment/app/bad", "ROLLBACK_SUCCESSFUL", at(120), digests)
     after = live._replace(deployments=(failed, *live.deployments))
     if all(each.digest for each in live.images):
-        assert plan_deployment(after, pushed, NOW).action is Action.LEAVE
+        assert plan_deployment(after, pushed, NOW, LATE_SECONDS).action is Action.LEAVE
 
 
 @given(services(), PUSHES)
 def test_every_decision_has_a_reason(live: Service, pushed: Image | None) -> None:
-    assert plan_deployment(live, pushed, NOW).reason
+    assert plan_deployment(live, pushed, NOW, LATE_SECONDS).reason
 
 
 @given(services())
 def test_a_live_service_is_left_whatever_its_deployments_say(live: Service) -> None:
     """So a survey of a large cluster need not read them."""
     if live.desired_count and live.deployments and is_live(live.images, live.running_digests):
-        assert plan_deployment(live, None, NOW).action is Action.LEAVE
+        assert plan_deployment(live, None, NOW, LATE_SECONDS).action is Action.LEAVE
 
 
 @pytest.mark.parametrize(

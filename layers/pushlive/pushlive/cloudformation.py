@@ -1,7 +1,7 @@
-"""CloudFormation: the answer to a custom resource's request.
+"""CloudFormation: a custom resource's request is carried out, and answered.
 
-Source: CloudFormation guide, "Custom resource response objects". Without an answer the stack waits
-for an hour, so every request gets one, also when it fails.
+Source: CloudFormation guide, "Custom resource response objects". Without an answer the stack waits for the
+resource's ServiceTimeout, so every request gets one, also when it fails.
 """
 
 from __future__ import annotations
@@ -11,22 +11,46 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aws_lambda_powertools import Logger
+
     from pushlive.events import StackRequest
 
 REASON_LENGTH = 1000  # in ASCII, for JSON makes six bytes of another letter: the answer has 4096 at most
 ANSWER_SECONDS = 10
 
 
+class NotYetError(Exception):
+    """The run has to end before the request is carried out: Lambda runs the request again."""
+
+
+def serve(request: StackRequest, carry_out: Callable[[StackRequest], None], logger: Logger) -> None:
+    """Carry the request out, and tell CloudFormation.
+
+    Raises:
+        NotYetError: `carry_out` is not through, and nothing is told.
+    """
+    try:
+        carry_out(request)
+    except NotYetError:
+        raise
+    except Exception as error:
+        logger.exception("failed", resource=request.made)
+        answer(request, failure=f"{type(error).__name__}: {error}")
+        return
+    logger.info(request.request_type.lower(), reason="asked by the stack", resource=request.made)
+    answer(request)
+
+
 def answer(request: StackRequest, *, failure: str = "") -> None:
     """Tell CloudFormation that the request was carried out, or why not.
 
-    The host name is the resource's identity: another one makes CloudFormation delete the old
-    resource, and so the old record, once the update is through. The records of an existing cluster's
-    services are one resource, whatever names they have.
+    What failed made nothing: so its resource keeps its identity, or has none of a resource that was made.
     """
-    physical_resource_id = request.host_name or request.cluster_name
-    if request.request_type == "Delete" and request.physical_resource_id:
-        physical_resource_id = request.physical_resource_id
+    physical_resource_id = request.made
+    if failure or request.request_type == "Delete":
+        physical_resource_id = request.physical_resource_id or request.logical_resource_id
     body = {
         "Status": "FAILED" if failure else "SUCCESS",
         "Reason": failure.encode("ascii", "replace").decode()[:REASON_LENGTH] or "done",

@@ -193,6 +193,19 @@ def tasks(client: ECSClient, cluster_arn: str, service_name: str) -> list[Task]:
     return [_task(task) for task in _described_tasks(client, cluster_arn, service_name, "RUNNING")]
 
 
+def unfinished_tasks(client: ECSClient, cluster_arn: str) -> list[Task]:
+    """Return all tasks of the cluster that are not STOPPED; none of a cluster that is gone."""
+    try:
+        # In this order: what begins to stop between the two is in both.
+        found = [
+            *_described_tasks(client, cluster_arn, None, "RUNNING"),
+            *_described_tasks(client, cluster_arn, None, "STOPPED"),
+        ]
+    except client.exceptions.ClusterNotFoundException:
+        return []
+    return [task for task in map(_task, found) if task.last_status != "STOPPED"]
+
+
 def tasks_of_services(client: ECSClient, cluster_arn: str) -> dict[str, list[Task]]:
     """Return the tasks of the whole cluster that are meant to run, by their services' names."""
     found = defaultdict(list)
@@ -269,19 +282,61 @@ def deployments(
     described = needed(
         client.describe_service_deployments(serviceDeploymentArns=arns), "serviceDeployments", operation
     )
-    targets = sorted({arn for each in described if (arn := _target(each))})
-    digests: dict[str, Mapping[str, str] | None] = {}
-    if targets:
-        answer = client.describe_service_revisions(serviceRevisionArns=targets)
-        for revision in answer.get("serviceRevisions", []):
-            digests[revision.get("serviceRevisionArn", "")] = _resolved(client, revision, registry)
-    found = [_deployment(deployment, digests, definition) for deployment in described]
+    # A rollback may go to a revision of before the deployments that are listed.
+    named = {_target(each) for each in described} | {_way_back(each) for each in described}
+    revisions = {
+        revision.get("serviceRevisionArn", ""): revision
+        for some in _chunks(sorted(named - {""}), DEPLOYMENTS_READ)
+        for revision in client.describe_service_revisions(serviceRevisionArns=some).get(
+            "serviceRevisions", []
+        )
+    }
+    digests = {arn: _resolved(client, revision, registry) for arn, revision in revisions.items()}
+    found = [
+        _deployment(each, digests, definition, has_way_back=_has_way_back(each, revisions, registry))
+        for each in described
+    ]
     return tuple(sorted(found, key=lambda deployment: deployment.created_at, reverse=True))
 
 
 def _target(deployment: Mapping[str, Any]) -> str:
     arn: str = deployment.get("targetServiceRevision", {}).get("arn", "")
     return arn
+
+
+def _rollback(deployment: Mapping[str, Any]) -> Mapping[str, Any]:
+    rollback: Mapping[str, Any] = deployment.get("rollback", {})
+    return rollback
+
+
+def _way_back(deployment: Mapping[str, Any]) -> str:
+    """Return the revision of an earlier deployment that a rollback goes to (API reference, Rollback)."""
+    arn: str = _rollback(deployment).get("serviceRevisionArn", "")
+    return arn
+
+
+def _has_way_back(
+    deployment: Mapping[str, Any], revisions: Mapping[str, Mapping[str, Any]], registry: str
+) -> bool:
+    """Return whether a rollback goes to a revision that runs something else than what failed.
+
+    One that has resolved no digest runs what its tag names now: so another tag is something else.
+    """
+    failed = _images(revisions.get(_target(deployment), {}), registry)
+    goes_to = _images(revisions.get(_way_back(deployment), {}), registry)
+    return not _rollback(deployment) or any(
+        (digest or image) != failed.get(name, ("", ""))[bool(digest)]
+        for name, (image, digest) in goes_to.items()
+    )
+
+
+def _images(revision: Mapping[str, Any], registry: str) -> dict[str, tuple[str, str]]:
+    """Return container to image and digest, of images in `registry`; no digest before a task has started."""
+    return {
+        each["containerName"]: (without_digest(each["image"]), each.get("imageDigest", ""))
+        for each in revision.get("containerImages", [])
+        if "containerName" in each and is_in(each.get("image", ""), registry)
+    }
 
 
 def _resolved(client: ECSClient, revision: Mapping[str, Any], registry: str) -> Mapping[str, str] | None:
@@ -356,11 +411,12 @@ def _deployment(
     deployment: Mapping[str, Any],
     digests: Mapping[str, Mapping[str, str] | None],
     definition: TaskDefinition,
+    *,
+    has_way_back: bool,
 ) -> ServiceDeployment:
     operation = "DescribeServiceDeployments"
     resolved = digests.get(_target(deployment))
-    # It goes back to the revision of an earlier deployment (API reference, Rollback).
-    rolled_back_to = digests.get(deployment.get("rollback", {}).get("serviceRevisionArn", "")) or {}
+    rolled_back_to = digests.get(_way_back(deployment)) or {}
     bake_minutes = deployment.get("deploymentConfiguration", {}).get("bakeTimeInMinutes", 0)
     return ServiceDeployment(
         deployment_arn=needed(deployment, "serviceDeploymentArn", operation),
@@ -374,6 +430,8 @@ def _deployment(
         rolled_back_to=_by_reference(rolled_back_to, definition),
         untold=resolved is None,
         bake_seconds=60 * bake_minutes,
+        has_way_back=has_way_back,
+        rolling_back_since=_rollback(deployment).get("startedAt") or deployment.get("updatedAt"),
     )
 
 

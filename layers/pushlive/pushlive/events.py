@@ -20,8 +20,14 @@ LONGEST_TEXT = 2048
 LONGEST_URL = 8192
 SHOWN = 80
 """So much of what somebody sent is repeated in an error or a reason."""
+TASKS_GONE = "Custom::TasksGone"
+"""The type of the resource whose deletion waits for the tasks' end; the other one is the records'."""
 SERVICE_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 """API reference, CreateService, serviceName."""
+
+
+HOSTED_ZONE_ID = re.compile(r"[A-Z0-9]{1,32}")
+"""Route 53 API reference, HostedZone, Id."""
 
 
 class EventError(Exception):
@@ -52,7 +58,7 @@ class Schedule(NamedTuple):
 
 
 class StackRequest(NamedTuple):
-    """CloudFormation creates, updates or deletes the stack's record, or those of an existing cluster."""
+    """CloudFormation creates, updates or deletes one of the stack's custom resources."""
 
     event_id: str
     request_type: str
@@ -60,11 +66,25 @@ class StackRequest(NamedTuple):
     stack_id: str
     logical_resource_id: str
     physical_resource_id: str | None
-    service_name: str
+    resource_type: str
+    service_name: str = ""
     """Of the one service that the stack made; empty, as its host name is, with a cluster's name."""
-    host_name: str
+    host_name: str = ""
     cluster_name: str = ""
     """Of the cluster, which the stack did not make, whose services' records are meant."""
+    hosted_zone_id: str = ""
+    """Where the records are; another one than the function's own while a stack moves to another zone."""
+
+    @property
+    def made(self) -> str:
+        """Return the PhysicalResourceId of what the request makes: another one is another resource.
+
+        CloudFormation then deletes the old one, and so the old records, once the update is through. The
+        records of an existing cluster's services are one resource, whatever names they have.
+        """
+        if self.resource_type == TASKS_GONE:
+            return self.logical_resource_id
+        return f"{self.host_name or self.cluster_name} in {self.hosted_zone_id}"
 
 
 class Ignored(NamedTuple):
@@ -154,17 +174,23 @@ def _service_named_by_resources(
 
 def _stack_request(event: dict[str, Any]) -> StackRequest:
     properties = _object(event, "ResourceProperties")
-    of_a_cluster = "ClusterName" in properties
-    return StackRequest(
+    request = StackRequest(
         event_id=_text(event, "RequestId"),
         request_type=_text(event, "RequestType"),
         response_url=_url(event, "ResponseURL"),
         stack_id=_text(event, "StackId"),
         logical_resource_id=_text(event, "LogicalResourceId"),
         physical_resource_id=_text(event, "PhysicalResourceId") if "PhysicalResourceId" in event else None,
-        service_name="" if of_a_cluster else _service_name("ServiceName", _text(properties, "ServiceName")),
-        host_name="" if of_a_cluster else _text(properties, "HostName"),
-        cluster_name=_text(properties, "ClusterName") if of_a_cluster else "",
+        resource_type=_text(event, "ResourceType"),
+        hosted_zone_id=_zone_id(properties),
+    )
+    if request.resource_type == TASKS_GONE:
+        return request
+    if "ClusterName" in properties:
+        return request._replace(cluster_name=_text(properties, "ClusterName"))
+    return request._replace(
+        service_name=_service_name("ServiceName", _text(properties, "ServiceName")),
+        host_name=_text(properties, "HostName"),
     )
 
 
@@ -190,6 +216,16 @@ def _service_name(key: str, name: str) -> str:
     if not SERVICE_NAME.fullmatch(name):
         raise EventError(f"The event's key {key} is not of a service, whose name cannot be {_shown(name)}")
     return name
+
+
+def _zone_id(properties: dict[str, Any]) -> str:
+    """Return the id of the hosted zone; empty where the request is about something else."""
+    if "HostedZoneId" not in properties:
+        return ""
+    zone_id = _text(properties, "HostedZoneId")
+    if not HOSTED_ZONE_ID.fullmatch(zone_id):
+        raise EventError(f"The event's key HostedZoneId is not the id of a hosted zone: {_shown(zone_id)}")
+    return zone_id
 
 
 def _url(parent: dict[str, Any], key: str) -> str:

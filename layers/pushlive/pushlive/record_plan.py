@@ -8,6 +8,7 @@ live state                                                        record
 ----------------------------------------------------------------  ---------------------------------
 it is not ours: no ownership TXT of this service, or an alias     refuse
 desired count 0, or the service or its tag is gone                delete it and its TXT
+NS records hand the name to other name servers than the zone's    refuse
 the newest deployment has as many candidates as desired           exactly those
 it has fewer, or only older deployments have some                 those and the older ones'
 no candidate, tasks are RUNNING, its addresses are no live task's the RUNNING tasks'
@@ -78,6 +79,8 @@ class Record(NamedTuple):
     exists: bool = False
     foreign_kind: str | None = None
     """What is there that can't be ours: `an alias`, `a CNAME` …"""
+    delegated_at: str | None = None
+    """The name, this one or one above it, whose NS records in the zone hand it to other name servers."""
     owner: str | None = None
     """What the ownership TXT says, whole."""
     owner_ttl_seconds: int | None = None
@@ -110,6 +113,14 @@ def owner_text(service_arn: str) -> str:
     return f"{OWNER_PREFIX}{service_arn}"
 
 
+def delegated(name: str, at: str) -> str:
+    """Return why a record in this zone would never be found, and what to do."""
+    return (
+        f"{name} is not answered by this hosted zone: its NS records of {at} name other servers. "
+        "Give the parameter HostedZoneId of their zone, or remove these NS records"
+    )
+
+
 def plan_record(service: Service, record: Record, ttl_seconds: int) -> Decision:
     """Return what to do with the record of `service`."""
     if refusal := _refusal(service, record):
@@ -119,6 +130,8 @@ def plan_record(service: Service, record: Record, ttl_seconds: int) -> Decision:
         if record.exists or record.owner:
             return Decision(Action.DELETE, f"{why}: a released address may become a stranger's")
         return Decision(Action.KEEP, f"{why}, and there is no record")
+    if record.delegated_at:
+        return Decision(Action.REFUSE, delegated(service.host_name, record.delegated_at))
     addresses, reason = _addresses(service, record)
     if not addresses:
         return Decision(Action.KEEP, reason, record.addresses)

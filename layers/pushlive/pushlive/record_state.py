@@ -28,6 +28,8 @@ class LiveTasks:
     ec2_client: EC2Client
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     answering: Callable[[Iterable[str], int], frozenset[str]] = probe.answering
+    given_up: set[str] = field(default_factory=set)
+    """Host names that the stack gives up: nobody wants them, though ECS may still show the tag."""
     silent_ports: dict[str, int] = field(default_factory=dict)
     """Public address to port of the tasks that did not answer at the last look."""
 
@@ -42,7 +44,7 @@ class LiveTasks:
         Raises:
             IncompleteAnswerError: ECS has not told what decisions need.
         """
-        found = self.find(service_name)
+        found = None if name in self.given_up else self.find(service_name)
         if found is not None:
             found.check()
         if found is None or found.status != "ACTIVE" or host_name_tag(found) != name:

@@ -9,7 +9,7 @@ the tag names no image and the service never ran (not a DAEMON)   hold: desired 
 the tag names no image                                            leave
 this run has just held it, and now there is an image              start it, with its tag's count
 these digests already failed here                                 leave: push a new one
-a rollback is in progress                                         leave: look again when it is over
+a rollback that may end well is in progress, and not overdue      leave: look again when it is over
 the newest deployment was created after the push, or resolved it  leave: already carries it
 it was created in the second of the push, and resolved nothing    leave: its first task will resolve it
 the newest deployment's running tasks all run it                  leave: already live
@@ -107,6 +107,10 @@ class ServiceDeployment(NamedTuple):
     """ECS never tells which digests it ran, or whether it ran any (`versionConsistency: disabled`)."""
     bake_seconds: float = 0
     """For so long ECS keeps it under way after its tasks have replaced all others."""
+    has_way_back: bool = True
+    """Its rollback goes to a revision that runs something else, or has not begun."""
+    rolling_back_since: datetime | None = None
+    """When its rollback began; before that, when ECS last changed it."""
 
     @property
     def failed(self) -> bool:
@@ -175,11 +179,12 @@ def opt_out(service: Service) -> str | None:
     return None
 
 
-def plan_deployment(service: Service, pushed: Image | None, now: datetime) -> Decision:
+def plan_deployment(service: Service, pushed: Image | None, now: datetime, late_seconds: int) -> Decision:
     """Return what to do with `service`.
 
     `pushed` is the image that woke us, with the time of the push; None on the schedule and after
     a deployment, when each image of the service is judged by the time its digest came to ECR.
+    A push waits for a rollback for `late_seconds` at most.
     """
     if why := opt_out(service):
         return _leave(why)
@@ -207,7 +212,7 @@ def plan_deployment(service: Service, pushed: Image | None, now: datetime) -> De
             f"this image failed at {moment(failure.finished_at or failure.created_at)} "
             f"in deployment {failure.name}; push a new one"
         )
-    if newest and newest.status in ROLLING_BACK:
+    if newest and _rolls_back(newest, now, late_seconds):
         return _leave(
             f"a rollback is in progress in deployment {newest.name}; looked at again when it is over"
         )
@@ -241,6 +246,18 @@ def is_live(images: Sequence[Image], running_digests: Sequence[Mapping[str, str]
 
 def _leave(reason: str) -> Decision:
     return Decision(Action.LEAVE, reason)
+
+
+def _rolls_back(deployment: ServiceDeployment, now: datetime, late_seconds: int) -> bool:
+    """Return whether `deployment` is being rolled back, and that may still end well.
+
+    A rollback to what failed, or to a revision that never resolved its tag, starts the broken image again and
+    again, with pauses of up to 27 minutes (ECS guide, "Amazon ECS service throttle logic").
+    """
+    if deployment.status not in ROLLING_BACK or not deployment.has_way_back:
+        return False
+    since = deployment.rolling_back_since or deployment.created_at
+    return now < since + timedelta(seconds=late_seconds)
 
 
 def _with_push_time(service: Service, pushed: Image | None) -> list[Image]:

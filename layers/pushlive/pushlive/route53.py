@@ -12,6 +12,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from botocore.exceptions import ClientError
+
 from pushlive.config import ConfigError
 from pushlive.record_plan import OWNER_PREFIX, Record
 
@@ -30,6 +32,14 @@ LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 HOST_NAME = re.compile(rf"(?=.{{1,243}}$)({LABEL}\.)+{LABEL}")
 
 
+# Of another account's zone Route 53 says that it may not be read, not that there is none.
+UNREADABLE = ("AccessDenied", "NoSuchHostedZone")
+
+
+class UnreadableZoneError(ConfigError):
+    """There is no such hosted zone, or it is not ours."""
+
+
 class RecordChangedMeanwhileError(Exception):
     """The record is no longer the one that was read: read again."""
 
@@ -37,8 +47,21 @@ class RecordChangedMeanwhileError(Exception):
 # A zone keeps its name, so a warm function asks once.
 @lru_cache(maxsize=8)
 def zone_name(client: Route53Client, zone_id: str) -> str:
-    """Return the zone's name, lower case, without the dot at its end."""
-    return client.get_hosted_zone(Id=zone_id)["HostedZone"]["Name"].rstrip(".").lower()
+    """Return the zone's name, lower case, without the dot at its end.
+
+    Raises:
+        UnreadableZoneError: there is none that we may read.
+    """
+    try:
+        return client.get_hosted_zone(Id=zone_id)["HostedZone"]["Name"].rstrip(".").lower()
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code not in UNREADABLE:
+            raise
+        raise UnreadableZoneError(
+            f"The hosted zone {zone_id} cannot be read ({code}): give the parameter HostedZoneId of a zone "
+            "that exists in this account"
+        ) from error
 
 
 def host_name(text: str, zone: str) -> str:
@@ -96,31 +119,40 @@ def owned(client: Route53Client, zone_id: str, services_arn: str) -> Iterator[tu
                     yield name.removeprefix(OWNER_LABEL), service_arn
 
 
-def read_record(client: Route53Client, zone_id: str, name: str) -> Record:
-    """Return what the zone holds under `name`, pending changes included."""
-    record = Record()
+def read_record(client: Route53Client, zone_id: str, name: str, zone: str = "") -> Record:
+    """Return what the zone holds under `name`, pending changes included.
+
+    With the `zone`'s name also whether NS records above `name` hand it to other name servers.
+    """
+    record = Record(delegated_at=_delegation_above(client, zone_id, name, zone) if zone else None)
     for found in _record_sets(client, zone_id, name):
         values = frozenset(value["Value"] for value in found.get("ResourceRecords", []))
         if "AliasTarget" in found:
-            record = Record(exists=True, foreign_kind="an alias")
+            record = record._replace(exists=True, foreign_kind="an alias")
         elif found["Type"] == "CNAME" or "SetIdentifier" in found:
             kind = "a CNAME" if found["Type"] == "CNAME" else "a record with a routing policy"
-            record = Record(exists=True, foreign_kind=kind)
+            record = record._replace(exists=True, foreign_kind=kind)
+        elif found["Type"] == "NS":
+            record = record._replace(delegated_at=name)
         elif found["Type"] == "A":
-            record = Record(exists=True, addresses=values, ttl_seconds=found.get("TTL"))
+            record = record._replace(exists=True, addresses=values, ttl_seconds=found.get("TTL"))
         if record.foreign_kind:
             return record
     for found in _record_sets(client, zone_id, owner_name(name)):
         if found["Type"] == "TXT":
             texts = sorted(_text(value["Value"]) for value in found.get("ResourceRecords", []))
-            return Record(
-                record.addresses,
-                record.ttl_seconds,
-                record.exists,
-                owner=" ".join(texts),
-                owner_ttl_seconds=found.get("TTL"),
-            )
+            return record._replace(owner=" ".join(texts), owner_ttl_seconds=found.get("TTL"))
     return record
+
+
+def _delegation_above(client: Route53Client, zone_id: str, name: str, zone: str) -> str | None:
+    """Return the nearest name between `name` and `zone` that has NS records; a call for each level."""
+    above = name.partition(".")[2]
+    while above.endswith(f".{zone}"):
+        if any(found["Type"] == "NS" for found in _record_sets(client, zone_id, above)):
+            return above
+        above = above.partition(".")[2]
+    return None
 
 
 def _record_sets(client: Route53Client, zone_id: str, name: str) -> Iterable[Mapping[str, Any]]:
@@ -157,7 +189,7 @@ def write(
             _change("DELETE", owner_name(name), "TXT", [_quoted(current.owner)], owner_ttl_seconds)
         )
     changes.append(_change("CREATE", owner_name(name), "TXT", [_quoted(owner)], owner_ttl_seconds))
-    _apply(client, zone_id, changes)
+    _apply(client, zone_id, name, current, changes)
 
 
 def delete(client: Route53Client, zone_id: str, name: str, current: Record) -> None:
@@ -171,7 +203,7 @@ def delete(client: Route53Client, zone_id: str, name: str, current: Record) -> N
         changes.append(
             _change("DELETE", owner_name(name), "TXT", [_quoted(current.owner)], current.owner_ttl_seconds)
         )
-    _apply(client, zone_id, changes)
+    _apply(client, zone_id, name, current, changes)
 
 
 def _quoted(text: str) -> str:
@@ -203,10 +235,25 @@ def _change(
     }
 
 
-def _apply(client: Route53Client, zone_id: str, changes: list[ChangeTypeDef]) -> None:
-    try:
-        client.change_resource_record_sets(
-            HostedZoneId=zone_id, ChangeBatch={"Comment": "pushlive", "Changes": changes}
-        )
-    except client.exceptions.InvalidChangeBatch as error:
-        raise RecordChangedMeanwhileError(str(error)) from error
+def _apply(
+    client: Route53Client, zone_id: str, name: str, current: Record, changes: list[ChangeTypeDef]
+) -> None:
+    """Change the record that was read as `current`.
+
+    Route 53 has one error for a race that was lost and for a batch that it will never take, with a text for
+    people. The record tells them apart: where it is as it was read, nobody was faster. Or it is
+    so again, after two changes by others: then a second try succeeds.
+    """
+    for is_last in (False, True):
+        try:
+            client.change_resource_record_sets(
+                HostedZoneId=zone_id, ChangeBatch={"Comment": "pushlive", "Changes": changes}
+            )
+        except client.exceptions.InvalidChangeBatch as error:
+            now = read_record(client, zone_id, name)
+            if now._replace(delegated_at=None) != current._replace(delegated_at=None):
+                raise RecordChangedMeanwhileError(str(error)) from error
+            if is_last:
+                raise
+        else:
+            return
