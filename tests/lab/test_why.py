@@ -357,9 +357,6 @@ def test_an_image_for_another_processor(live: WhyStack) -> None:
             *live.repository, "arm", build_index([*images, hello_app_image("amd", target="linux/amd64")])
         )
         assert live.is_cured("wrong-processor")
-    live.lab.client("ecr").batch_delete_image(  # or it would be the newest push, by another tag
-        repositoryName=live.repository[1], imageIds=[{"imageTag": "arm"}]
-    )
 
 
 # what goes on
@@ -426,9 +423,10 @@ def test_a_service_scaled_to_0(live: WhyStack) -> None:
 
 
 def test_a_tag_that_names_nothing_any_more(live: WhyStack) -> None:
-    live.lab.client("ecr").batch_delete_image(
-        repositoryName=live.repository[1], imageIds=[{"imageTag": "latest"}]
-    )
+    ecr, repository = live.lab.client("ecr"), live.repository[1]
+    named = ecr.list_images(repositoryName=repository, filter={"tagStatus": "TAGGED"})["imageIds"]
+    tags = [{"imageTag": each["imageTag"]} for each in named]  # or another tag would be the newest push
+    ecr.batch_delete_image(repositoryName=repository, imageIds=tags)
     assert live.finding("image-gone").command == live.outputs["Step3Push"]
     live.push("again")
     assert live.is_cured("image-gone")
