@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
+from lab.proxies import LOOPBACK
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
@@ -16,7 +18,7 @@ ENVIRONMENTS = (".venv", ".venv-sam", ".venv-aws")
 FIRST_REPOSITORY = "repositories[0].repositoryUri"
 OUTPUTS = "Stacks[0].Outputs[].[OutputKey, OutputValue]"
 MISLEADING = ("AWS_CA_BUNDLE", "AWS_PROFILE", "AWS_SESSION_TOKEN")  # of another account, in either terminal
-NO_PROXY = "127.0.0.0/8,127.0.0.1,localhost"  # a proxy would look for the lab on its own machine
+NO_PROXY = ",".join(LOOPBACK)  # a proxy would look for the lab on its own machine
 
 
 class Part(NamedTuple):
