@@ -30,8 +30,8 @@ EQUIVALENT = Path(__file__).with_name("equivalent.txt")
 SAMPLE = 10
 """So many changes of each module."""
 LEAST_RATE = 0.97
-LONGER = 5.0
-"""A change with which the tests run for so many times as long as without one is noticed."""
+LONGER, LEAST_LIMIT_SECONDS = 5.0, 60.0
+"""A change with which the tests run for so many times as long as without one, and a minute, is noticed."""
 
 LAYER, FUNCTIONS = "layers/pushlive/pushlive", "functions"
 UNIT, WHOLE, HOSTILE = "tests/unit/test_", "tests/functions/test_", "tests/hostile/test_"
@@ -61,6 +61,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     ),
     "route53": (f"{UNIT}adapters.py", f"{UNIT}route53_names.py", f"{WHOLE}update_record.py"),
     "stack_records": (f"{WHOLE}existing_services.py", f"{WHOLE}update_record.py"),
+    "stack_tasks": (f"{WHOLE}cloudformation.py", f"{WHOLE}redeploy_service.py"),
     "stopped_tasks": (f"{UNIT}stopped_tasks.py",),
     "survey": (f"{WHOLE}large_cluster.py",),
     "telling": (f"{WHOLE}telling.py",),
@@ -139,7 +140,8 @@ def main(modules: Sequence[str]) -> int:
             if notices(None, module):
                 say(f"{module}: its tests fail without any change: {' '.join(TESTS[module])}")
                 return 1
-            tried, survived = survivors(module, known, pool, LONGER * (time.monotonic() - began))
+            limit = max(LONGER * (time.monotonic() - began), LEAST_LIMIT_SECONDS)
+            tried, survived = survivors(module, known, pool, limit)
             all_tried, all_survived = all_tried + tried, all_survived + len(survived)
             say(f"{module:22} {tried - len(survived):3} of {tried:3} noticed")
             for each in survived:
