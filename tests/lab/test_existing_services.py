@@ -126,7 +126,7 @@ def test_a_push_to_a_repository_outside_the_pattern_wakes_nobody_and_deploys_not
 
 
 def test_each_command_of_the_page_is_typed_here() -> None:
-    assert {title: len(lines) for title, lines in STEERING.items()} == {
+    assert {title: len(lines) for title, lines in STEERING.items() if lines} == {
         "Pause": 1,
         "Resume": 1,
         "Dry run": 1,

@@ -58,7 +58,7 @@ ALL_IS_RIGHT = {
     "stack_creates_record": (NOT_ITS_OWN, "create: asked by the stack"),
     "stack_renames_record": (NOT_ITS_OWN, "update: asked by the stack"),
     "stack_deletes_record": (NOT_ITS_OWN, None),  # always something to do: below
-    "stack_deletes_records": (NOT_ITS_OWN, "delete: asked by the stack"),  # of a stack that may have none
+    "stack_deletes_records": (NOT_ITS_OWN, None),
     "stack_creates_tasks_gone": ("create: asked by the stack", NOT_ITS_OWN),
 }
 RIGHT_ROWS = [
@@ -115,6 +115,7 @@ SOMETHING_IS_DUE = [
     ("UpdateRecord", "task_stopped", "record-with-a-released-address", WRITES),
     ("UpdateRecord", "schedule", "no-record-yet", WRITES),
     ("UpdateRecord", "stack_deletes_record", "all-is-right", DELETES),
+    ("UpdateRecord", "stack_deletes_records", "all-is-right", DELETES),
 ]
 DUE_ROWS = [
     pytest.param(*row, id="-".join([*row[:3], row[3].says[0].partition(":")[0]])) for row in SOMETHING_IS_DUE
