@@ -136,7 +136,7 @@ def circuit_breaker_findings(state: ServiceState) -> Iterator[Finding]:
     breaker = state.described.get("deploymentConfiguration", {}).get("deploymentCircuitBreaker", {})
     if (
         state.described
-        and not opt_out(state.live)
+        and not opt_out(state.live.service)
         and not (breaker.get("enable") and breaker.get("rollback"))
     ):
         happens = "stays as it is" if breaker.get("enable") else "is tried for ever"

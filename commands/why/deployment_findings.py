@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from commands.why.state import NewestPush, ServiceState
-    from pushlive.redeploy_plan import Image, ServiceDeployment
+    from pushlive.model import Image, ServiceDeployment
 
 # The schedule's five minutes, and one for a run. A push that waits for longer waits for nothing.
 REPAIRED_WITHIN = timedelta(minutes=6)
@@ -57,7 +57,7 @@ def _of_tag(state: ServiceState, redeploy: str | None) -> Iterator[Finding]:
     tag = "key=pushlive:redeploy,value=on-push"
     tag_it = f"aws ecs tag-resource --resource-arn {state.service_arn} --tags {tag}"
     waits = state.if_not_paused is not None and state.if_not_paused.action in DUE
-    if redeploy in (ON_PUSH, PAUSED) and (why := opt_out(state.live)):
+    if redeploy in (ON_PUSH, PAUSED) and (why := opt_out(state.live.service)):
         cure = "let ECS control it, with the strategy ROLLING; or take the tag pushlive:redeploy off"
         yield problem("not-deployable", why, cure)
     elif redeploy == PAUSED and waits:

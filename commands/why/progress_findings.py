@@ -6,15 +6,16 @@ import re
 from typing import TYPE_CHECKING
 
 from commands.why.finding import LISTENS, Finding, note, problem
+from pushlive.model import ROLLING_BACK, UNDER_WAY
 from pushlive.outcome_plan import late
-from pushlive.redeploy_plan import ROLLING_BACK, UNDER_WAY, opt_out
+from pushlive.redeploy_plan import opt_out
 from pushlive.times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from commands.why.state import ServiceState
-    from pushlive.redeploy_plan import ServiceDeployment
+    from pushlive.model import ServiceDeployment
 
 NO_WAY = "the subnet has no way to the registry: a route to an internet gateway, and assignPublicIp"
 PLATFORM = "build the image for the task definition's processor (`docker build --platform`)"
@@ -118,7 +119,7 @@ def _bounds(state: ServiceState) -> tuple[int, int]:
 
 def _is_deadlocked(state: ServiceState) -> bool:
     """Return whether no deployment can start a task, nor stop one."""
-    if state.is_daemon or opt_out(state.live) or not state.described or not state.desired_count:
+    if state.is_daemon or opt_out(state.live.service) or not state.described or not state.desired_count:
         return False
     least, most = _bounds(state)
     return least >= state.desired_count >= most

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from commands.why.state import ServiceState
-    from pushlive.record_plan import Decision, Record
+    from pushlive.model import Record
+    from pushlive.record_plan import Decision
 
 
 def record_findings(state: ServiceState) -> Iterator[Finding]:

@@ -10,9 +10,10 @@ from commands.why.state import NewestPush, RunningTask, ServiceEvent, ServiceSta
 from pushlive import ec2, ecs, probe, redeploy_plan, route53
 from pushlive.config import ConfigError
 from pushlive.image_reference import is_in, tagged
+from pushlive.model import DESIRED_COUNT_TAG, REDEPLOY_TAG
 from pushlive.record_plan import plan_record
 from pushlive.record_state import LiveTasks, host_name_tag
-from pushlive.redeploy_plan import plan_deployment
+from pushlive.redeploy_plan import DeploymentState, plan_deployment
 from pushlive.redeploy_state import LiveServices
 from pushlive.stopped_tasks import why_stopped
 
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
     from commands.why.decisions import LoggedDecision
     from commands.why.stack import Account
     from pushlive.config import Settings
+    from pushlive.model import Service
 
 TAG_PREFIX = "pushlive:"
 
 
-def tagged_services(account: Account, settings: Settings) -> list[ecs.Service]:
+def tagged_services(account: Account, settings: Settings) -> list[Service]:
     """Return the cluster's services that carry a tag of pushlive."""
     live = LiveServices(settings, account.client("ecs"), account.client("ecr"))
     return [found for found in live.all() if any(tag.startswith(TAG_PREFIX) for tag in found.tags)]
@@ -35,7 +37,7 @@ def tagged_services(account: Account, settings: Settings) -> list[ecs.Service]:
 def read_service(
     account: Account,
     settings: Settings,
-    found: ecs.Service,
+    found: Service,
     decisions: tuple[LoggedDecision, ...],
     now: datetime,
 ) -> ServiceState:
@@ -43,18 +45,7 @@ def read_service(
     state = ServiceState(
         settings=settings,
         now=now,
-        live=redeploy_plan.Service(
-            service_name=found.service_name,
-            status=found.status,
-            redeploy=redeploy_plan.ON_PUSH,
-            desired_count=found.desired_count,
-            start_count=1,
-            deployment_controller=found.deployment_controller,
-            image_references=(),
-            running_count=found.running_count,
-            strategy=found.strategy,
-        ),
-        service_arn=found.service_arn,
+        live=DeploymentState(_not_paused(found)),
         tags={tag: value for tag, value in found.tags.items() if tag.startswith(TAG_PREFIX)},
         host_name=host_name_tag(found),
         decisions=decisions,
@@ -79,7 +70,7 @@ def read_service(
     )
 
 
-def _with_description(account: Account, found: ecs.Service, state: ServiceState) -> ServiceState:
+def _with_description(account: Account, found: Service, state: ServiceState) -> ServiceState:
     client, cluster = account.client("ecs"), state.settings.cluster_arn
     answer = client.describe_services(cluster=cluster, services=[found.service_name])
     described = (answer.get("services") or [{}])[0]
@@ -96,7 +87,7 @@ def _with_description(account: Account, found: ecs.Service, state: ServiceState)
     )
 
 
-def _with_definition(account: Account, found: ecs.Service, state: ServiceState) -> ServiceState:
+def _with_definition(account: Account, found: Service, state: ServiceState) -> ServiceState:
     if not found.task_definition_arn:
         return state  # under an external controller it has none (API reference, Service, taskDefinition)
     client, arn = account.client("ecs"), found.task_definition_arn
@@ -104,11 +95,11 @@ def _with_definition(account: Account, found: ecs.Service, state: ServiceState) 
     return replace(state, definition=definition, port=ecs.task_definition(client, arn).port)
 
 
-def _with_deployments(account: Account, found: ecs.Service, state: ServiceState) -> ServiceState:
-    if redeploy_plan.opt_out(state.live):
+def _with_deployments(account: Account, found: Service, state: ServiceState) -> ServiceState:
+    if redeploy_plan.opt_out(state.live.service):
         return state
-    live, wrong_settings = _live(account, state.settings, found)
-    as_tagged = live._replace(redeploy=found.tags.get(ecs.REDEPLOY_TAG))
+    live, wrong_settings = _live(account, state.settings, _not_paused(found))
+    as_tagged = live._replace(service=live.service._replace(tags=found.tags))
     # A moment later a push that has just come has no event under way any more.
     later, late_seconds = state.now + redeploy_plan.EVENT_UNDER_WAY, state.settings.late_seconds
     return replace(
@@ -122,25 +113,30 @@ def _with_deployments(account: Account, found: ecs.Service, state: ServiceState)
     )
 
 
-def _live(
-    account: Account, settings: Settings, found: ecs.Service
-) -> tuple[redeploy_plan.Service, tuple[str, ...]]:
-    """Return the service as if it were not paused, and what is wrong with its tags."""
+def _not_paused(service: Service) -> Service:
+    return service._replace(tags={**service.tags, REDEPLOY_TAG: redeploy_plan.ON_PUSH})
+
+
+def _live(account: Account, settings: Settings, service: Service) -> tuple[DeploymentState, tuple[str, ...]]:
+    """Return what is there of the service, and what is wrong with its tags."""
     live = LiveServices(settings, account.client("ecs"), account.client("ecr"))
-    tags = {**found.tags, ecs.REDEPLOY_TAG: redeploy_plan.ON_PUSH}
+    wrong: tuple[str, ...] = ()
     try:
-        return live.whole(found, live.outline(found._replace(tags=tags))), ()
+        outline = live.outline(service)
     except ConfigError as error:
-        tags.pop(ecs.DESIRED_COUNT_TAG, None)
-        return live.whole(found, live.outline(found._replace(tags=tags))), (str(error),)
+        wrong = (str(error),)
+        tags = {tag: value for tag, value in service.tags.items() if tag != DESIRED_COUNT_TAG}
+        outline = live.outline(service._replace(tags=tags))
+    whole = live.whole(outline)
+    return whole._replace(service=whole.service._replace(tags=outline.service.tags)), wrong
 
 
-def _with_stopped_reason(account: Account, found: ecs.Service, state: ServiceState) -> ServiceState:
+def _with_stopped_reason(account: Account, found: Service, state: ServiceState) -> ServiceState:
     client, cluster = account.client("ecs"), state.settings.cluster_arn
     return replace(state, stopped_reason=why_stopped(ecs.stopped_tasks(client, cluster, found.service_name)))
 
 
-def _with_tasks(account: Account, found: ecs.Service, state: ServiceState) -> ServiceState:
+def _with_tasks(account: Account, found: Service, state: ServiceState) -> ServiceState:
     client, settings = account.client("ecs"), state.settings
     tasks = ecs.tasks(client, settings.cluster_arn, found.service_name)
     public_ips = ec2.public_ips(account.client("ec2"), [task.eni_id for task in tasks if task.eni_id])
@@ -167,7 +163,7 @@ def _with_tasks(account: Account, found: ecs.Service, state: ServiceState) -> Se
     return replace(state, tasks=tuple(running))
 
 
-def _with_record(account: Account, found: ecs.Service, state: ServiceState) -> ServiceState:
+def _with_record(account: Account, found: Service, state: ServiceState) -> ServiceState:
     settings = state.settings
     if not state.host_name or not settings.hosted_zone_id:
         return state
@@ -181,18 +177,17 @@ def _with_record(account: Account, found: ecs.Service, state: ServiceState) -> S
     except ConfigError as error:
         return replace(state, host_name="", wrong_settings=(*state.wrong_settings, str(error)))
     live = LiveTasks(settings, account.client("ecs"), account.client("ec2"))
-    service = live.service(found.service_name, name)
     answering = probe.answering(record.addresses, state.port) if state.port else frozenset()
     return replace(
         state,
         host_name=name,
         record=record,
         answering=answering,
-        record_decision=plan_record(service, record, settings.ttl_seconds),
+        record_decision=plan_record(live.state(found.service_name, name), record, settings.ttl_seconds),
     )
 
 
-def _with_pushes(account: Account, _: ecs.Service, state: ServiceState) -> ServiceState:
+def _with_pushes(account: Account, _: Service, state: ServiceState) -> ServiceState:
     """Return the state with the newest image of each repository that it uses, by whatever tag."""
     client, pushes = account.client("ecr"), {}
     for image in state.images:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pushlive.redeploy_plan import ROLLING_BACK, UNDER_WAY
+from pushlive.model import ROLLING_BACK, UNDER_WAY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from commands.why.finding import Finding
     from pushlive import record_plan, redeploy_plan
     from pushlive.config import Settings
-    from pushlive.record_plan import Record
-    from pushlive.redeploy_plan import Image, ServiceDeployment
+    from pushlive.model import Image, Record, ServiceDeployment
 
     Json = Mapping[str, Any]
 
@@ -60,9 +59,8 @@ class ServiceState:
     settings: Settings
     """Of the functions that serve it."""
     now: datetime
-    live: redeploy_plan.Service
+    live: redeploy_plan.DeploymentState
     """As RedeployService reads it, but as if it were not paused."""
-    service_arn: str
     tags: Mapping[str, str]
     """Its tags, those of pushlive only."""
     unseen: tuple[Finding, ...] = ()
@@ -99,7 +97,12 @@ class ServiceState:
     @property
     def service_name(self) -> str:
         """Return the service's name."""
-        return self.live.service_name
+        return self.live.service.service_name
+
+    @property
+    def service_arn(self) -> str:
+        """Return the service's ARN."""
+        return self.live.service.service_arn
 
     @property
     def cluster(self) -> str:
@@ -109,17 +112,17 @@ class ServiceState:
     @property
     def desired_count(self) -> int:
         """Return how many tasks it wants."""
-        return self.live.desired_count
+        return self.live.service.desired_count
 
     @property
     def running_count(self) -> int:
         """Return how many of its tasks run."""
-        return self.live.running_count
+        return self.live.service.running_count
 
     @property
     def images(self) -> tuple[Image, ...]:
-        """Return what the tags that it uses name."""
-        return self.live.images
+        """Return what the tags that it uses name, each once."""
+        return tuple(dict.fromkeys(self.live.images.values()))
 
     @property
     def deployments(self) -> tuple[ServiceDeployment, ...]:
@@ -159,7 +162,7 @@ class ServiceState:
     @property
     def is_daemon(self) -> bool:
         """Return whether it has a task on each instance, and so no count."""
-        return bool(self.described.get("schedulingStrategy") == "DAEMON")
+        return self.live.service.is_daemon
 
     def update_service(self, *settings: str) -> str:
         """Return the command that changes these settings of it."""

@@ -28,14 +28,14 @@ from pushlive import aws, claims, cloudformation, ecs, events, image_reference
 from pushlive.boundary import serve_each
 from pushlive.config import ConfigError, Settings
 from pushlive.metrics import Metric, emit
+from pushlive.model import REDEPLOY_TAG, Image
 from pushlive.redeploy_plan import (
     ON_PUSH,
     PAUSED,
     ROLLING,
     Action,
     Decision,
-    Image,
-    Service,
+    DeploymentState,
     opt_out,
     plan_deployment,
 )
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
     from pushlive.claims import Claim
+    from pushlive.model import Service
 
 logger = Logger(service="RedeployService")
 
@@ -127,11 +128,11 @@ class Redeployment:
             wake = wake._replace(pushed_at=min(wake.pushed_at, self.now()))
         serve_each(logger, self._services(wake), lambda service: self._serve(service, wake))
 
-    def _serve(self, service: ecs.Service, wake: events.Wake) -> None:
+    def _serve(self, service: Service, wake: events.Wake) -> None:
         try:
-            looked_at = self._look_at(service, wake)
+            state = self._look_at(service, wake)
             if not isinstance(wake, events.Push):  # which ends no deployment
-                self._tell(looked_at, service)
+                self._tell(state)
         except ClientError as error:
             if error.response["Error"]["Code"] not in GONE:
                 raise
@@ -140,15 +141,15 @@ class Redeployment:
 
     # read
 
-    def _read(self, found: ecs.Service, wake: events.Wake, *, held: bool) -> tuple[Service, Image | None]:
+    def _read(self, service: Service, wake: events.Wake) -> tuple[DeploymentState, Image | None]:
         """Return the service, whole if the plan may ask for it, and the image whose push woke us."""
-        service = self.live.outline(found)._replace(held=held)
-        pushed = self._pushed(wake, service)
-        if not opt_out(service) and (pushed is None or pushed.reference in service.image_references):
-            service = self.live.whole(found, service)
-        return service, pushed
+        state = self.live.outline(service)
+        pushed = self._pushed(wake, state)
+        if not opt_out(service) and (pushed is None or pushed.reference in state.references.values()):
+            state = self.live.whole(state)
+        return state, pushed
 
-    def _services(self, wake: events.Wake) -> list[ecs.Service]:
+    def _services(self, wake: events.Wake) -> list[Service]:
         if not isinstance(wake, events.ServiceChanged):
             every = self.live.all()
             push = wake if isinstance(wake, events.Push) else None
@@ -163,24 +164,24 @@ class Redeployment:
 
     # plan
 
-    def _look_at(self, found: ecs.Service, wake: events.Wake) -> Service:
+    def _look_at(self, service: Service, wake: events.Wake) -> DeploymentState:
         held = False
         mine: dict[str, Claim] = {}
         for look in range(LOOKS):
             if look:
                 self.live.images.clear()
-                found = self.live.named(found.service_name) or found
-            service, pushed = self._read(found, wake, held=held)
-            decision = plan_deployment(service, pushed, self.now(), self.settings.late_seconds)
+                service = self.live.named(service.service_name) or service
+            state, pushed = self._read(service, wake)
+            decision = plan_deployment(state, pushed, self.now(), self.settings.late_seconds, held=held)
             if decision.action in CLAIMED and not self.settings.dry_run:
                 holds = decision.action is Action.HOLD
-                new, anothers = self._claim(claims.subjects(service, deploys=not holds), mine)
+                new, anothers = self._claim(claims.subjects(state, deploys=not holds), mine)
                 if anothers:
                     decision = Decision(Action.LEAVE, f"another run is at work on it: {anothers}")
                 elif any(claim.number > 1 for claim in new) or (new and holds):
                     # What was read before the claim may be what another run has just changed.
                     continue
-            self._say(decision, service, pushed)
+            self._say(decision, state, pushed)
             self._apply(decision, service, mine)
             if decision.action is Action.LEAVE:
                 # Held and nothing to start yet, or another run has deployed it: the next run may claim.
@@ -188,7 +189,7 @@ class Redeployment:
             held = decision.action is Action.HOLD
             if not held or self.settings.dry_run:
                 break
-        return service
+        return state
 
     def _claim(self, subjects: Iterable[str], mine: dict[str, Claim]) -> tuple[list[Claim], str]:
         """Take the claims that are not `mine` yet; return these, and which of them is another run's."""
@@ -210,29 +211,30 @@ class Redeployment:
             _, claim = mine.popitem()
             claims.release(self.logs_client(), self.settings.claims_log_group, claim)
 
-    def _pushed(self, wake: events.Wake, service: Service) -> Image | None:
+    def _pushed(self, wake: events.Wake, state: DeploymentState) -> Image | None:
         if not isinstance(wake, events.Push):
             return None
         reference = image_reference.naming(
-            wake.repository, wake.tag, self.settings.registry, service.image_references
+            wake.repository, wake.tag, self.settings.registry, state.references.values()
         )
         return Image(reference, wake.digest, wake.pushed_at)
 
-    def _say(self, decision: Decision, service: Service, pushed: Image | None) -> None:
+    def _say(self, decision: Decision, state: DeploymentState, pushed: Image | None) -> None:
         """Write the decision's line; services that never asked for anything are silent."""
-        say = logger.debug if service.redeploy is None else logger.info
+        service, images = state.service, [pushed] if pushed else list(state.images.values())
+        say = logger.info if REDEPLOY_TAG in service.tags else logger.debug
         say(
             decision.action.value,
             reason=decision.reason,
             ecs_service=service.service_name,
-            image=pushed.reference if pushed else ", ".join(image.reference for image in service.images),
-            digest=pushed.digest if pushed else ", ".join(str(image.digest) for image in service.images),
+            image=", ".join(image.reference for image in images),
+            digest=", ".join(str(image.digest) for image in images),
             running_count=service.running_count,
             desired_count=service.desired_count,
             dry_run=self.settings.dry_run,
         )
 
-    def _say_left(self, left: list[ecs.Service], push: events.Push | None) -> None:
+    def _say_left(self, left: list[Service], push: events.Push | None) -> None:
         """Write what a survey left: at a push in one line; on the schedule in one each, with its counts."""
         if push and left:
             logger.info("leave", reason=f"{len(left)} services use another image")
@@ -276,17 +278,16 @@ class Redeployment:
 
     # tell
 
-    def _tell(self, service: Service, found: ecs.Service) -> None:
-        asks = service.redeploy in (ON_PUSH, PAUSED) and service.deployment_controller == "ECS"
+    def _tell(self, state: DeploymentState) -> None:
+        service = state.service
+        asks = service.tags.get(REDEPLOY_TAG) in (ON_PUSH, PAUSED) and service.deployment_controller == "ECS"
         asks = asks and service.strategy == ROLLING
         if not asks or service.status != "ACTIVE" or self.settings.dry_run:
             return
         if opt_out(service):  # paused: a deployment that somebody started by hand is told all the same
-            service = service._replace(deployments=self.live.deployments(found))
+            state = state._replace(deployments=self.live.deployments(service))
         settings, now = self.settings, self.now()
-        Telling(settings, self.ecs_client, self.logs_client, self.sns_client, logger).tell(
-            service, found, now
-        )
+        Telling(settings, self.ecs_client, self.logs_client, self.sns_client, logger).tell(state, now)
 
     # CloudFormation
 

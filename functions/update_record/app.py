@@ -28,13 +28,13 @@ from pushlive.boundary import serve_each
 from pushlive.config import ConfigError, Settings
 from pushlive.metrics import Metric, emit
 from pushlive.outcome_plan import refused
-from pushlive.record_plan import Action, Decision, Record, Service, owner_text, plan_record
+from pushlive.record_plan import Action, Decision, RecordState, owner_text, plan_record
 from pushlive.record_state import LiveTasks, host_name_tag
 from pushlive.stack_records import StackRecords
 from pushlive.telling import send_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_ec2 import EC2Client
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_route53 import Route53Client
     from mypy_boto3_sns import SNSClient
+
+    from pushlive.model import Record, Service
 
 logger = Logger(service="UpdateRecord")
 
@@ -133,14 +135,14 @@ class RecordUpdate:
         asking = [each for each in found if host_name_tag(each)]  # of others one call was all that they cost
         serve_each(logger, asking, lambda each: self._serve(each, patient=patient))
 
-    def _serve(self, found: ecs.Service, *, patient: bool) -> None:
+    def _serve(self, found: Service, *, patient: bool) -> None:
         name = self._claimed_name(found)
-        decision, service = self._follow(found.service_name, name, patient=patient)
-        self._tell(decision, service, found.service_name)
-        if service.is_silent and not patient:  # a look by the schedule, not one of many in a row
+        decision, state = self._follow(found.service_name, name, patient=patient)
+        self._tell(decision, state, found.service_name)
+        if state.is_silent and not patient:  # a look by the schedule, not one of many in a row
             emit(Metric.SERVICES_SILENT, self.settings.cluster_arn)
 
-    def _claimed_name(self, service: ecs.Service) -> str:
+    def _claimed_name(self, service: Service) -> str:
         """Return the host name that the service's tag claims.
 
         Raises:
@@ -157,13 +159,15 @@ class RecordUpdate:
     def _zone(self) -> str:
         return route53.zone_name(self.route53_client, self.settings.hosted_zone_id)
 
-    def _follow(self, service_name: str, name: str, *, patient: bool) -> tuple[Decision, Service]:
+    def _follow(
+        self, service_name: str, name: str, *, patient: bool, given_up: bool = False
+    ) -> tuple[Decision, RecordState]:
         """Look at the record of a service until it is right; with patience also until its tasks answer."""
         lost_races, said, pause_seconds = 0, None, LOOK_AGAIN_SECONDS
         right: Record | None = None
         while True:
             try:
-                decision, service, record = self._look(service_name, name, right)
+                decision, state, record = self._look(service_name, name, right, given_up=given_up)
             except route53.RecordChangedMeanwhileError:
                 lost_races += 1
                 if lost_races == LOST_RACES:
@@ -174,25 +178,27 @@ class RecordUpdate:
             if decision != said:
                 self._say(decision, service_name, name)
                 said = decision
-            wait = decision.action is Action.KEEP and patient and service.not_ready > 0
+            wait = decision.action is Action.KEEP and patient and state.not_ready > 0
             changed = decision.action in (Action.WRITE, Action.DELETE)
             if not (wait or changed) or self.settings.dry_run or self.now() >= self.deadline:
-                return decision, service
+                return decision, state
             right = record if wait else None
             if wait:
-                longest = LONGEST_PAUSE_SECONDS if self.live.silent_ports else HEALTH_PAUSE_SECONDS
-                self._wait_for_an_answer(min(pause_seconds, longest))
+                longest = LONGEST_PAUSE_SECONDS if state.silent_ports else HEALTH_PAUSE_SECONDS
+                self._wait_for_an_answer(state.silent_ports, min(pause_seconds, longest))
                 pause_seconds = min(2 * pause_seconds, longest)
 
-    def _wait_for_an_answer(self, seconds: float) -> None:
+    def _wait_for_an_answer(self, silent_ports: Mapping[str, int], seconds: float) -> None:
         """Sleep for so long, or until a silent port answers: asking it each second costs no call to AWS."""
         until = min(self.now() + seconds, self.deadline)
         while self.now() < until:
             self.sleep(LOOK_AGAIN_SECONDS)
-            if self.live.a_silent_port_answers():
+            if self.live.answers(silent_ports):
                 return
 
-    def _look(self, service_name: str, name: str, right: Record | None) -> tuple[Decision, Service, Record]:
+    def _look(
+        self, service_name: str, name: str, right: Record | None, *, given_up: bool
+    ) -> tuple[Decision, RecordState, Record]:
         """Read, plan and apply once; return the decision, and what it was made of.
 
         The record is read before the tasks. A later write replaces only the record that was read
@@ -200,38 +206,38 @@ class RecordUpdate:
         the last look is not read again while the tasks still say so: a run that waits asks Route 53 nothing.
         """
         if right is not None:
-            service = self.live.service(service_name, name)
-            decision = plan_record(service, right, self.settings.ttl_seconds)
+            state = self.live.state(service_name, name, given_up=given_up)
+            decision = plan_record(state, right, self.settings.ttl_seconds)
             if decision.action is Action.KEEP:
-                return decision, service, right
-        zone = "" if name in self.live.given_up else self._zone()
+                return decision, state, right
+        zone = "" if given_up else self._zone()
         record = route53.read_record(self.route53_client, self.settings.hosted_zone_id, name, zone)
-        service = self.live.service(service_name, name)
-        self._warn_of_tasks_without_address(service, service_name)
-        decision = plan_record(service, record, self.settings.ttl_seconds)
+        state = self.live.state(service_name, name, given_up=given_up)
+        self._warn_of_tasks_without_address(state, service_name)
+        decision = plan_record(state, record, self.settings.ttl_seconds)
         if not self.settings.dry_run:
-            self._apply(decision, service, record)
-        return decision, service, record
+            self._apply(decision, state, record)
+        return decision, state, record
 
-    def _warn_of_tasks_without_address(self, service: Service, service_name: str) -> None:
-        for task in service.tasks:
-            if task.last_status == "RUNNING" and not task.public_ip:
+    def _warn_of_tasks_without_address(self, state: RecordState, service_name: str) -> None:
+        for target in state.targets:
+            if target.task.last_status == "RUNNING" and not target.public_ip:
                 logger.warning(
                     "task without a public address",
                     reason="it is gone already, or needs assignPublicIp and a route to an internet gateway",
                     ecs_service=service_name,
-                    task=task.task_arn,
+                    task=target.task.task_arn,
                 )
 
     # apply
 
-    def _apply(self, decision: Decision, service: Service, record: Record) -> None:
+    def _apply(self, decision: Decision, state: RecordState, record: Record) -> None:
         client, zone = self.route53_client, self.settings.hosted_zone_id
         if decision.action is Action.WRITE:
-            ttl_seconds, owner = self.settings.ttl_seconds, owner_text(service.service_arn)
-            route53.write(client, zone, service.host_name, record, decision.addresses, ttl_seconds, owner)
+            ttl_seconds, owner = self.settings.ttl_seconds, owner_text(state.service_arn)
+            route53.write(client, zone, state.host_name, record, decision.addresses, ttl_seconds, owner)
         elif decision.action is Action.DELETE:
-            route53.delete(client, zone, service.host_name, record)
+            route53.delete(client, zone, state.host_name, record)
 
     def _say(self, decision: Decision, service_name: str, name: str) -> None:
         """Write the decision's line, and count what was done."""
@@ -247,11 +253,11 @@ class RecordUpdate:
         if decision.action in METRICS and not self.settings.dry_run:
             emit(METRICS[decision.action], self.settings.cluster_arn)
 
-    def _tell(self, decision: Decision, service: Service, service_name: str) -> None:
+    def _tell(self, decision: Decision, state: RecordState, service_name: str) -> None:
         """Tell people of a record that is not ours: once a day, for as long as it is so."""
         if decision.action is not Action.REFUSE or self.settings.dry_run:
             return
-        now, name = self.clock(), service.host_name
+        now, name = self.clock(), state.host_name
         send_once(
             self.sns_client(),
             self.logs_client(),
@@ -265,8 +271,7 @@ class RecordUpdate:
 
     def remove(self, service_name: str, name: str) -> None:
         """Remove the record that a service has under this name, whatever its tag says."""
-        self.live.given_up.add(name)
-        self._follow(service_name, name, patient=False)
+        self._follow(service_name, name, patient=False, given_up=True)
 
     def _answer(self, request: events.StackRequest) -> None:
         if request.resource_type == events.TASKS_GONE:

@@ -28,7 +28,8 @@ from pushlive import (
     stack_records,
 )
 from pushlive.config import ConfigError
-from pushlive.redeploy_plan import ROLLING_BACK, Action, Decision
+from pushlive.model import REDEPLOY_TAG, ROLLING_BACK, Record, Task
+from pushlive.redeploy_plan import Action, Decision
 from tests.simulation.places import REGISTRY, Setup
 from tests.simulation.scenario import Step
 
@@ -68,33 +69,34 @@ class Mutant:
 
 
 def _deploys_any_push() -> list[Patch]:
-    def plan(service: Any, pushed: Any, *rest: Any) -> Decision:
-        if pushed is not None and not redeploy_plan.opt_out(service):
+    def plan(state: Any, pushed: Any, *rest: Any, **known: Any) -> Decision:
+        if pushed is not None and not redeploy_plan.opt_out(state.service):
             return Decision(Action.DEPLOY, "somebody pushed something")
-        return redeploy_plan.plan_deployment(service, pushed, *rest)
+        return redeploy_plan.plan_deployment(state, pushed, *rest, **known)
 
     return [(redeploy_app, "plan_deployment", plan)]
 
 
 def _matches_by_prefix() -> list[Patch]:
-    def plan(service: Any, pushed: Any, *rest: Any) -> Decision:
-        if pushed and pushed.reference not in service.image_references and not redeploy_plan.opt_out(service):
+    def plan(state: Any, pushed: Any, *rest: Any, **known: Any) -> Decision:
+        references = state.references.values()
+        if pushed and pushed.reference not in references and not redeploy_plan.opt_out(state.service):
             prefix = pushed.reference.rpartition(":")[0]
-            if any(each.rpartition(":")[0].startswith(prefix) for each in service.image_references):
+            if any(each.rpartition(":")[0].startswith(prefix) for each in references):
                 return Decision(Action.DEPLOY, f"its image begins with {prefix}")
-        return redeploy_plan.plan_deployment(service, pushed, *rest)
+        return redeploy_plan.plan_deployment(state, pushed, *rest, **known)
 
     return [(redeploy_app, "plan_deployment", plan)]
 
 
 def _trusts_the_event() -> list[Patch]:
-    def plan(service: Any, pushed: Any, *rest: Any) -> Decision:
-        newest = service.deployments[0].digests if service.deployments else {}
-        concerned = pushed and pushed.reference in service.image_references and service.desired_count
-        another = pushed and newest.get(pushed.reference) != pushed.digest
-        if concerned and another and not redeploy_plan.opt_out(service):
+    def plan(state: Any, pushed: Any, *rest: Any, **known: Any) -> Decision:
+        newest = state.deployments[0].digests if state.deployments else {}
+        concerned = [name for name, each in state.references.items() if pushed and each == pushed.reference]
+        another = any(newest.get(name) != pushed.digest for name in concerned)
+        if another and state.service.desired_count and not redeploy_plan.opt_out(state.service):
             return Decision(Action.DEPLOY, "the event says so")
-        return redeploy_plan.plan_deployment(service, pushed, *rest)
+        return redeploy_plan.plan_deployment(state, pushed, *rest, **known)
 
     return [(redeploy_app, "plan_deployment", plan)]
 
@@ -127,7 +129,8 @@ def _stops_at_the_first_failure() -> list[Patch]:
 
 def _does_not_hear_paused() -> list[Patch]:
     def opt_out(service: Any) -> str | None:
-        return OPT_OUT(service._replace(redeploy=service.redeploy and redeploy_plan.ON_PUSH))
+        heard = {REDEPLOY_TAG: redeploy_plan.ON_PUSH} if REDEPLOY_TAG in service.tags else {}
+        return OPT_OUT(service._replace(tags={**service.tags, **heard}))
 
     return [(module, "opt_out", opt_out) for module in (redeploy_plan, redeploy_state, redeploy_app)]
 
@@ -138,18 +141,18 @@ OPT_OUT = redeploy_plan.opt_out
 def _skips_while_under_way() -> list[Patch]:
     whole = redeploy_plan._is_deployed
 
-    def is_deployed(image: Any, service: Any) -> bool:
-        newest = service.deployments[0] if service.deployments else None
+    def is_deployed(container: str, image: Any, state: Any) -> bool:
+        newest = state.deployments[0] if state.deployments else None
         if newest is None or image.pushed_at is None:
-            return whole(image, service)
+            return whole(container, image, state)
         earlier = image.pushed_at - newest.created_at
-        return timedelta(seconds=1) < earlier < timedelta(minutes=2) or whole(image, service)
+        return timedelta(seconds=1) < earlier < timedelta(minutes=2) or whole(container, image, state)
 
     return [(redeploy_plan, "_is_deployed", is_deployed)]
 
 
 def _forgets_that_it_ran() -> list[Patch]:
-    return [(redeploy_plan.Service, "never_ran", property(lambda _: True))]
+    return [(redeploy_plan.DeploymentState, "never_ran", property(lambda _: True))]
 
 
 def _looks_at_the_repository_only() -> list[Patch]:
@@ -161,12 +164,12 @@ def _looks_at_the_repository_only() -> list[Patch]:
                 return str(reference)
         return whole(repository, tag, registry, references)
 
-    def plan(service: Any, pushed: Any, *rest: Any) -> Decision:
-        if pushed and pushed.reference in service.image_references and not redeploy_plan.opt_out(service):
-            live = [image for image in service.images if image.reference == pushed.reference]
+    def plan(state: Any, pushed: Any, *rest: Any, **known: Any) -> Decision:
+        if pushed and not redeploy_plan.opt_out(state.service):
+            live = [image for image in state.images.values() if image.reference == pushed.reference]
             if live and live[0].digest != pushed.digest:
                 return Decision(Action.DEPLOY, "a push to its repository")
-        return redeploy_plan.plan_deployment(service, pushed, *rest)
+        return redeploy_plan.plan_deployment(state, pushed, *rest, **known)
 
     return [(image_reference, "naming", naming), (redeploy_app, "plan_deployment", plan)]
 
@@ -191,17 +194,17 @@ OUTCOME = outcome_plan.outcome
 
 
 def _planned(change: Callable[[Any, Any, record_plan.Decision], record_plan.Decision]) -> list[Patch]:
-    def plan(service: Any, record: Any, ttl_seconds: int) -> record_plan.Decision:
-        return change(service, record, record_plan.plan_record(service, record, ttl_seconds))
+    def plan(state: Any, record: Any, ttl_seconds: int) -> record_plan.Decision:
+        return change(state, record, record_plan.plan_record(state, record, ttl_seconds))
 
     return [(record_app, "plan_record", plan)]
 
 
-def _deletes_at_zero(service: Any, record: Any, decision: record_plan.Decision) -> record_plan.Decision:
+def _deletes_at_zero(state: Any, record: Any, decision: record_plan.Decision) -> record_plan.Decision:
     if (
         decision.action is not record_plan.Action.REFUSE
         and record.exists
-        and not any(t.runs for t in service.tasks)
+        and not any(target.runs for target in state.targets)
     ):
         return record_plan.Decision(record_plan.Action.DELETE, "no task runs")
     return decision
@@ -221,8 +224,8 @@ def _last_task_wins(_: Any, record: Any, decision: record_plan.Decision) -> reco
     return decision
 
 
-def _keeps_for_ever(service: Any, _: Any, decision: record_plan.Decision) -> record_plan.Decision:
-    gone = decision.action is record_plan.Action.DELETE and service.desired_count == 0
+def _keeps_for_ever(state: Any, _: Any, decision: record_plan.Decision) -> record_plan.Decision:
+    gone = decision.action is record_plan.Action.DELETE and state.desired_count == 0
     return decision._replace(action=record_plan.Action.KEEP) if gone else decision
 
 
@@ -282,12 +285,12 @@ def _never_looks_again() -> list[Patch]:
     whole = record_app.RecordUpdate._look
 
     def look(
-        self: record_app.RecordUpdate, service_name: str, name: str, right: record_plan.Record | None
-    ) -> tuple[record_plan.Decision, record_plan.Service, record_plan.Record]:
-        decision, service, record = whole(self, service_name, name, right)
+        self: record_app.RecordUpdate, service_name: str, name: str, right: Record | None, *, given_up: bool
+    ) -> tuple[record_plan.Decision, record_plan.RecordState, Record]:
+        decision, state, record = whole(self, service_name, name, right, given_up=given_up)
         if decision.action is record_plan.Action.WRITE:
             self.deadline = self.now()  # it waits for tasks as ever, but takes what it wrote for right
-        return decision, service, record
+        return decision, state, record
 
     return [(record_app.RecordUpdate, "_look", look)]
 
@@ -319,7 +322,7 @@ def _asks_for_vanished_interfaces() -> list[Patch]:
 
 
 def _names_standalone_tasks() -> list[Patch]:
-    def tasks(client: Any, cluster_arn: str, _: str) -> list[ecs.Task]:
+    def tasks(client: Any, cluster_arn: str, _: str) -> list[Task]:
         arns = client.get_paginator("list_tasks").paginate(cluster=cluster_arn, desiredStatus="RUNNING")
         found = [arn for page in arns for arn in page["taskArns"]]
         answer = client.describe_tasks(cluster=cluster_arn, tasks=found)["tasks"] if found else []
@@ -448,7 +451,7 @@ MUTANTS = (
     Mutant(
         "publish before the port listens",
         "minecraft-ondemand",
-        lambda: [(record_plan.Task, "is_candidate", property(lambda task: task.runs))],
+        lambda: [(record_plan.Target, "is_candidate", property(lambda target: target.runs))],
     ),
     Mutant("standalone tasks get the name", "aws-ecs-public-dns: family: tasks", _names_standalone_tasks),
     Mutant("scan the whole zone", "cdk-ecs-public-discovery", _scans_the_zone),

@@ -13,8 +13,9 @@ from botocore.stub import Stubber
 from pushlive import claims, ec2, ecr, route53
 from pushlive.answers import IncompleteAnswerError
 from pushlive.claims import Claim
-from pushlive.record_plan import Record, owner_text
-from pushlive.redeploy_plan import Image, Service, ServiceDeployment
+from pushlive.model import Image, Record, Service, ServiceDeployment
+from pushlive.record_plan import owner_text
+from pushlive.redeploy_plan import DeploymentState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -277,10 +278,11 @@ def test_ownership_is_written_and_read_in_strings_of_255_characters(
 NOW = datetime(2026, 11, 20, 10, 0, 0, tzinfo=UTC)
 
 
-def service(*digests: str, never_ran: bool = False) -> Service:
-    images = tuple(Image(f"{REGISTRY}/{digest}", f"sha256:{digest * 64}") for digest in digests)
-    ran = ServiceDeployment("arn/follows", "SUCCESSFUL", NOW, {}, resolved=not never_ran)
-    return Service("app", "ACTIVE", "on-push", 1, 1, "ECS", (), images, (ran,))
+def service(*digests: str, never_ran: bool = False) -> DeploymentState:
+    found = [Image(f"{REGISTRY}/{digest}", f"sha256:{digest * 64}") for digest in digests]
+    images = {f"container{number}": image for number, image in enumerate(found)}
+    ran = ServiceDeployment("arn/follows", "SUCCESSFUL", NOW, {} if never_ran else {"app": "sha256:1"})
+    return DeploymentState(Service("app", "arn"), images=images, deployments=(ran,))
 
 
 @pytest.mark.parametrize("digests", [("a", "b"), ("b", "a"), ("b", "a", "b")])
@@ -302,7 +304,8 @@ def test_claims_of_a_service_that_never_ran(deploys: bool, names: tuple[str, ...
 
 
 def test_a_claim_of_a_service_without_any_deployment_follows_none() -> None:
-    found = service("a")._replace(deployments=(), running_count=1)
+    found = service("a")
+    found = found._replace(deployments=(), service=found.service._replace(running_count=1))
     assert claims.subjects(found, deploys=True) == (f"claims/app/none/{'a' * 12}",)
 
 

@@ -11,11 +11,12 @@ from botocore.stub import Stubber
 
 from pushlive import ecs
 from pushlive.answers import IncompleteAnswerError
+from pushlive.model import Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pushlive.redeploy_plan import ServiceDeployment
+    from pushlive.model import Service, ServiceDeployment, TaskDefinition
 
 Json = dict[str, Any]
 
@@ -45,7 +46,7 @@ def stub(client: Any) -> Iterator[Stubber]:
 # Services
 
 
-def service(stub: Stubber, client: Any, *without: str, **changes: Any) -> ecs.Service:
+def service(stub: Stubber, client: Any, *without: str, **changes: Any) -> Service:
     usual = {
         "serviceName": "app",
         "serviceArn": f"{CLUSTER.replace(':cluster/', ':service/')}/app",
@@ -168,7 +169,7 @@ def test_a_tag_without_a_value_is_empty(stub: Stubber, client: Any) -> None:
 # Task definitions
 
 
-def definition(stub: Stubber, client: Any, *containers: Json) -> ecs.TaskDefinition:
+def definition(stub: Stubber, client: Any, *containers: Json) -> TaskDefinition:
     stub.add_response(
         "describe_task_definition",
         {"taskDefinition": {"containerDefinitions": list(containers)}},
@@ -266,7 +267,7 @@ def test_a_service_without_a_task_definition_asks_for_none(stub: Stubber, client
 # Tasks
 
 
-def task(stub: Stubber, client: Any, **described: Any) -> ecs.Task:
+def task(stub: Stubber, client: Any, **described: Any) -> Task:
     stub.add_response("list_tasks", {"taskArns": ["arn:1"]}, {"cluster": CLUSTER, "desiredStatus": "RUNNING",
                                                               "serviceName": "app"})  # fmt: skip
     stub.add_response("describe_tasks", {"tasks": [described]}, {"cluster": CLUSTER, "tasks": ["arn:1"]})
@@ -293,7 +294,7 @@ def test_image_of_a_task(stub: Stubber, client: Any, shown: str, image: str) -> 
 
 def test_a_task_of_which_ecs_tells_nothing(stub: Stubber, client: Any) -> None:
     found = task(stub, client)
-    assert found == ecs.Task("", "", "", "", "UNKNOWN", None, None, {}, "")
+    assert found == Task(digests={}, images={})
 
 
 def test_interface_is_the_attachments_detail_of_that_name(stub: Stubber, client: Any) -> None:
@@ -313,12 +314,10 @@ def test_tasks_of_services_leaves_out_what_no_service_started(stub: Stubber, cli
 
 
 def test_running_digests_are_of_running_tasks_of_that_deployment() -> None:
-    known = ecs.TaskDefinition({"app": "h/app:1"}, None, False, False, None)  # noqa: FBT003
-    one = ecs.Task(
-        "", "d1", "RUNNING", "RUNNING", "", None, None, {"app": "sha256:1", "gone": "sha256:2"}, ""
-    )
+    digests = {"app": "sha256:1", "gone": "sha256:2"}
+    one = Task("", "d1", "RUNNING", "RUNNING", digests=digests)
     others = [one._replace(deployment_id="d2"), one._replace(last_status="PENDING")]
-    assert ecs.running_digests([*others, one], known, "d1") == ({"h/app:1": "sha256:1"},)
+    assert ecs.running_digests([*others, one], "d1") == (digests,)
 
 
 # Deployments
@@ -346,7 +345,6 @@ def deployments(
     definitions: dict[str, list[Json]] | None = None,
 ) -> tuple[ServiceDeployment, ...]:
     """Answers the three calls, and those of the task definitions that are asked for."""
-    definition = ecs.TaskDefinition({"app": APP["image"], "dual": "dual"}, None, False, False, None)  # noqa: FBT003
     arns = [each.get("serviceDeploymentArn", "arn") for each in described]
     stub.add_response(
         "list_service_deployments",
@@ -372,7 +370,7 @@ def deployments(
             {"taskDefinition": {"containerDefinitions": containers}},
             {"taskDefinition": arn},
         )
-    return ecs.deployments(client, CLUSTER, "app", definition, REGISTRY)
+    return ecs.deployments(client, CLUSTER, "app", REGISTRY)
 
 
 def deployment(number: int = 1, revision: str = "r1", **changes: Any) -> Json:
@@ -398,7 +396,7 @@ def test_newest_first_whatever_the_order_of_the_answer(stub: Stubber, client: An
 @pytest.mark.parametrize(
     ("images", "containers", "digests", "untold"),
     [
-        pytest.param(resolved(app="sha256:1", companion="sha256:c"), None, {APP["image"]: "sha256:1"}, False,
+        pytest.param(resolved(app="sha256:1", companion="sha256:c"), None, {"app": "sha256:1"}, False,
                      id="ours-beside-a-companion"),
         pytest.param(resolved(dual="sha256:1"), None, {"dual": "sha256:1"}, False, id="by-another-host-name"),
         pytest.param(resolved(app="", companion="sha256:c"), [APP, COMPANION], {}, False,
@@ -423,15 +421,7 @@ def test_what_a_deployment_resolved(
     known = {"r1": {"containerImages": images, "taskDefinition": OLDER}}
     asked = {OLDER: containers} if containers is not None else {}
     [found] = deployments(stub, client, known, [deployment()], asked)
-    assert (found.digests, found.resolved, found.untold) == (digests, bool(digests), untold)
-
-
-def test_a_digest_of_a_container_that_has_another_name_by_now_counts_as_resolved(
-    stub: Stubber, client: Any
-) -> None:
-    known = {"r1": {"containerImages": [{**resolved(app="sha256:1")[0], "containerName": "before"}]}}
-    [found] = deployments(stub, client, known, [deployment()])
-    assert (found.digests, found.resolved, found.untold) == ({}, True, False)
+    assert (found.digests, found.untold) == (digests, untold)
 
 
 def test_a_revision_whose_definition_is_gone_tells_nothing(stub: Stubber, client: Any) -> None:
@@ -446,14 +436,14 @@ def test_a_revision_whose_definition_is_gone_tells_nothing(stub: Stubber, client
 
         patch.setattr(stub, "add_response", and_then_the_error)
         [found] = deployments(stub, client, known, [deployment()])
-    assert (found.resolved, found.untold) == (False, True)
+    assert (found.digests, found.untold) == ({}, True)
 
 
 def test_a_deployment_without_a_revision_tells_nothing(stub: Stubber, client: Any) -> None:
     described = deployment()
     del described["targetServiceRevision"]
     [found] = deployments(stub, client, {}, [described])
-    assert (found.digests, found.resolved, found.untold) == ({}, False, True)
+    assert (found.digests, found.untold) == ({}, True)
 
 
 def test_what_ecs_says_of_a_deployment(stub: Stubber, client: Any) -> None:
@@ -473,7 +463,7 @@ def test_what_ecs_says_of_a_deployment(stub: Stubber, client: Any) -> None:
     assert found.finished_at == NOW
     assert found.circuit_breaker_triggered
     assert found.status_reason == "it failed"
-    assert found.rolled_back_to == {APP["image"]: "sha256:0"}
+    assert found.rolled_back_to == {"app": "sha256:0"}
     assert found.bake_seconds == 1800
 
 

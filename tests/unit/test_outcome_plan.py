@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from pushlive.model import Image, Service, ServiceDeployment, TaskDefinition
 from pushlive.outcome_plan import (
     LONGEST_SUBJECT,
-    Circumstances,
     Outcome,
     ended,
     late,
@@ -18,7 +18,7 @@ from pushlive.outcome_plan import (
     refused,
     seconds_to_live,
 )
-from pushlive.redeploy_plan import Image, Service, ServiceDeployment
+from pushlive.redeploy_plan import DeploymentState
 
 NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 REFERENCE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/app:latest"
@@ -34,15 +34,21 @@ def deployment(status: str, **changes: Any) -> ServiceDeployment:
         "arn:aws:ecs:eu-west-1:123456789012:service-deployment/lab/app/AbCd",
         status,
         created_at=ago(200),
-        digests={REFERENCE: NEW},
+        digests={"app": NEW},
         finished_at=ago(60),
-        resolved=True,
     )
     return usual._replace(**changes)
 
 
-def service(*deployments: ServiceDeployment, images: tuple[Image, ...] = (), name: str = "app") -> Service:
-    return Service(name, "ACTIVE", "on-push", 1, 1, "ECS", (REFERENCE,), images, deployments)
+def service(
+    *deployments: ServiceDeployment, image: Image | None = None, name: str = "app", **tags: str
+) -> DeploymentState:
+    arn = f"arn:aws:ecs:eu-west-1:123456789012:service/lab/{name}"
+    found = Service(name, arn, tags={f"pushlive:{key}": value for key, value in tags.items()})
+    return DeploymentState(found, images={"app": image} if image else {}, deployments=deployments)
+
+
+DEFINITION = TaskDefinition({"app": REFERENCE})
 
 
 @pytest.mark.parametrize(
@@ -50,12 +56,12 @@ def service(*deployments: ServiceDeployment, images: tuple[Image, ...] = (), nam
     [
         pytest.param(deployment("SUCCESSFUL"), Outcome.LIVE, id="successful-is-live"),
         pytest.param(
-            deployment("SUCCESSFUL", digests={}, resolved=False),
+            deployment("SUCCESSFUL", digests={}),
             None,
             id="a-hold-ran-no-image-so-it-is-no-news",
         ),
         pytest.param(
-            deployment("SUCCESSFUL", digests={}, resolved=False, untold=True),
+            deployment("SUCCESSFUL", digests={}, untold=True),
             Outcome.LIVE,
             id="successful-is-live-also-where-ecs-tells-no-digests",
         ),
@@ -158,7 +164,7 @@ def test_only_the_newest_deployment_is_late() -> None:
 )
 def test_seconds_to_live(image: Image, seconds: float | None) -> None:
     found = deployment("SUCCESSFUL")
-    assert seconds_to_live(service(found, images=(image,)), found) == seconds
+    assert seconds_to_live(service(found, image=image), found) == seconds
 
 
 SAME = deployment("SUCCESSFUL", created_at=ago(205), deployment_arn="older")
@@ -169,8 +175,8 @@ SAME = deployment("SUCCESSFUL", created_at=ago(205), deployment_arn="older")
     [
         pytest.param(SAME, None, id="not-of-an-image-that-ran-before-as-after-a-way-back"),
         pytest.param(SAME._replace(status="STOPPED"), None, id="not-of-an-image-that-was-on-its-way-before"),
-        pytest.param(SAME._replace(digests={REFERENCE: OLD}), 150, id="of-one-that-follows-another-image"),
-        pytest.param(SAME._replace(digests={}, resolved=False), 150, id="of-one-that-follows-a-hold"),
+        pytest.param(SAME._replace(digests={"app": OLD}), 150, id="of-one-that-follows-another-image"),
+        pytest.param(SAME._replace(digests={}), 150, id="of-one-that-follows-a-hold"),
         pytest.param(SAME._replace(created_at=ago(100)), 150, id="of-one-that-was-deployed-again-later"),
     ],
 )
@@ -178,7 +184,7 @@ def test_seconds_to_live_are_those_of_the_first_deployment_of_a_push(
     older: ServiceDeployment, seconds: float | None
 ) -> None:
     found = deployment("SUCCESSFUL")
-    assert seconds_to_live(service(found, older, images=(Image(REFERENCE, NEW, ago(210)),)), found) == seconds
+    assert seconds_to_live(service(found, older, image=Image(REFERENCE, NEW, ago(210))), found) == seconds
 
 
 @pytest.mark.parametrize(
@@ -207,18 +213,16 @@ def test_a_success_is_told_with_the_time_that_it_took(
     pushed: datetime | None, others: tuple[ServiceDeployment, ...], since: str
 ) -> None:
     found = deployment("SUCCESSFUL")
-    told = message(
-        service(found, *others, images=(Image(REFERENCE, NEW, pushed),)), found, Circumstances("eu-west-1")
-    )
+    told = message(service(found, *others, image=Image(REFERENCE, NEW, pushed)), found, DEFINITION)
     assert told.text.startswith(f"app is live, {since}: no old task runs any more.\n")
 
 
 def test_the_message_of_a_success() -> None:
     found = deployment("SUCCESSFUL")
     told = message(
-        service(found, images=(Image(REFERENCE, NEW, ago(210)),)),
+        service(found, image=Image(REFERENCE, NEW, ago(210)), hostname="app.example.com"),
         found,
-        Circumstances("eu-west-1", "app.example.com", 8080),
+        DEFINITION._replace(port=8080),
     )
     assert told.subject == "pushlive: live: app"
     assert told.text == (
@@ -234,18 +238,20 @@ def test_the_message_of_a_success() -> None:
 @pytest.mark.parametrize(("port", "shown"), [(8080, ":8080/"), (80, "m/"), (None, "m/")])
 def test_the_address_says_the_port_where_a_browser_needs_it(port: int | None, shown: str) -> None:
     found = deployment("SUCCESSFUL")
-    text = message(service(found), found, Circumstances("eu-west-1", "app.example.com", port)).text
+    state = service(found, hostname="app.example.com")
+    text = message(state, found, DEFINITION._replace(port=port)).text
     assert f"http://app.example.com{shown.removeprefix('m')}\n" in text
 
 
 def test_the_message_of_a_failure() -> None:
     found = deployment(
-        "ROLLBACK_SUCCESSFUL", status_reason="The circuit breaker fired.", rolled_back_to={REFERENCE: OLD}
+        "ROLLBACK_SUCCESSFUL", status_reason="The circuit breaker fired.", rolled_back_to={"app": OLD}
     )
     told = message(
         service(found),
         found,
-        Circumstances("eu-west-1", log_group="logs", stopped_reason="Essential container exited"),
+        DEFINITION._replace(log_group="logs"),
+        "Essential container exited",
     )
     assert told.subject == "pushlive: FAILED, what ran before runs again: app"
     assert told.text == (
@@ -265,7 +271,7 @@ def test_the_message_of_a_failure() -> None:
 
 def test_a_failure_without_a_rollback_names_nothing_that_runs() -> None:
     found = deployment("ROLLBACK_FAILED")
-    told = message(service(found), found, Circumstances("eu-west-1"))
+    told = message(service(found), found, DEFINITION)
     assert "there was nothing to go back to" in told.subject
     assert "Runs now" not in told.text
     assert "Its task" not in told.text
@@ -293,7 +299,7 @@ def test_a_subject_is_what_sns_takes_and_says_first_what_happened(
 ) -> None:
     """SNS API reference, Publish, Subject: less than 100 characters, ASCII, no line break."""
     found, name = deployment(status), "a" * length
-    told = message(service(found, name=name), found, Circumstances("eu-west-1"))
+    told = message(service(found, name=name), found, DEFINITION)
     whole = f"pushlive: {what}: {name}"
     assert told.subject == (whole if length == 1 else f"{whole[:96]}...")
     assert len(told.subject) <= LONGEST_SUBJECT < 100
@@ -304,7 +310,7 @@ def test_a_subject_is_what_sns_takes_and_says_first_what_happened(
 def test_a_subject_that_fits_is_whole(length: int, is_whole: bool) -> None:  # noqa: FBT001
     name = "a" * (length - len("pushlive: live: "))
     found = deployment("SUCCESSFUL")
-    subject = message(service(found, name=name), found, Circumstances("eu-west-1")).subject
+    subject = message(service(found, name=name), found, DEFINITION).subject
     assert subject.endswith(name) is is_whole
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pushlive.record_plan import Action, Decision, Record, Service, Task, owner_text, plan_record
+from pushlive.model import Record, Task
+from pushlive.record_plan import Action, Decision, RecordState, Target, owner_text, plan_record
 
 ARN = "arn:aws:ecs:eu-west-1:123456789012:service/lab/app"
 NAME = "app.example.com"
@@ -19,17 +20,18 @@ NEWEST, OLDER = "ecs-svc/2", "ecs-svc/1"
 A, B, C, STALE = "198.51.100.1", "198.51.100.2", "198.51.100.3", "203.0.113.9"
 
 
-def task(public_ip: str | None, deployment: str = NEWEST, **changes: Any) -> Task:
-    usual = Task(f"arn:task/{public_ip}", deployment, "RUNNING", "RUNNING", public_ip)
-    return usual._replace(**changes)
+def task(public_ip: str | None, deployment: str = NEWEST, **changes: Any) -> Target:
+    of_task = {key: changes.pop(key) for key in list(changes) if key in Task._fields}
+    usual = Task(f"arn:task/{public_ip}", deployment, "RUNNING", "RUNNING")
+    return Target(usual._replace(**of_task), public_ip, 8080)._replace(**changes)
 
 
-def silent(public_ip: str, deployment: str = NEWEST) -> Task:
+def silent(public_ip: str, deployment: str = NEWEST) -> Target:
     return task(public_ip, deployment, answers=False)
 
 
-def service(*tasks: Task, desired: int = 1, wanted: bool = True) -> Service:
-    return Service(ARN, NAME, wanted, desired, NEWEST, tasks)
+def service(*tasks: Target, desired: int = 1, wanted: bool = True) -> RecordState:
+    return RecordState(ARN, NAME, wanted, desired, NEWEST, tasks)
 
 
 def record(*addresses: str, owner: str | None = OURS, **changes: Any) -> Record:
@@ -43,7 +45,7 @@ KEEP, WRITE, DELETE, REFUSE = Action.KEEP, Action.WRITE, Action.DELETE, Action.R
 
 
 def row(
-    case: str, live: Service, current: Record, action: Action, addresses: tuple[str, ...], reason: str
+    case: str, live: RecordState, current: Record, action: Action, addresses: tuple[str, ...], reason: str
 ) -> Any:
     return pytest.param(live, current, action, addresses, reason, id=case)
 
@@ -272,7 +274,7 @@ ROWS = [
 
 @pytest.mark.parametrize(("live", "current", "action", "addresses", "reason"), ROWS)
 def test_plan_record(
-    live: Service, current: Record, action: Action, addresses: tuple[str, ...], reason: str
+    live: RecordState, current: Record, action: Action, addresses: tuple[str, ...], reason: str
 ) -> None:
     decision = plan_record(live, current, TTL)
     assert (decision.action, decision.addresses) == (action, frozenset(addresses)), decision.reason
@@ -286,10 +288,10 @@ def test_the_ownership_names_the_service_by_its_arn() -> None:
 ADDRESSES = st.sampled_from([A, B, C, STALE])
 
 
-def tasks(**fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[Task]:
+def tasks(**fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[Target]:
     usual: dict[str, st.SearchStrategy[Any]] = {
         "task_arn": st.uuids().map(str),
-        "deployment_id": st.sampled_from([NEWEST, OLDER]),
+        "deployment": st.sampled_from([NEWEST, OLDER]),
         "last_status": st.sampled_from(["PENDING", "RUNNING", "DEACTIVATING"]),
         "desired_status": st.sampled_from(["RUNNING", "STOPPED"]),
         "public_ip": st.one_of(st.none(), ADDRESSES),
@@ -297,7 +299,7 @@ def tasks(**fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[Task]:
         "answers": st.booleans(),
         "settled": st.booleans(),
     }
-    return st.builds(Task, **{**usual, **fixed})
+    return st.builds(task, **{**usual, **fixed})
 
 
 RUNNING = st.just("RUNNING")
@@ -312,8 +314,8 @@ ANSWERING_TASKS = tasks(
 
 
 def services(
-    first: st.SearchStrategy[Task], wanted: st.SearchStrategy[bool], least: int
-) -> st.SearchStrategy[Service]:
+    first: st.SearchStrategy[Target], wanted: st.SearchStrategy[bool], least: int
+) -> st.SearchStrategy[RecordState]:
     """Services with at least `least` of the tasks in `first`, and a few of any kind."""
     return st.builds(
         lambda some, others, is_wanted, desired: service(*some, *others, wanted=is_wanted, desired=desired),
@@ -359,55 +361,55 @@ def after(decision: Decision, current: Record) -> Record:
 
 
 @given(SERVICES, FOREIGN_RECORDS)
-def test_a_foreign_record_is_never_changed(live: Service, current: Record) -> None:
+def test_a_foreign_record_is_never_changed(live: RecordState, current: Record) -> None:
     assert plan_record(live, current, TTL).action is REFUSE
 
 
 @given(SERVICES, OWN_RECORDS)
-def test_our_own_record_is_never_refused(live: Service, current: Record) -> None:
+def test_our_own_record_is_never_refused(live: RecordState, current: Record) -> None:
     assert plan_record(live, current, TTL).action is not REFUSE
 
 
 @given(SERVICES, OWN_RECORDS)
-def test_a_record_is_deleted_only_when_nobody_wants_it(live: Service, current: Record) -> None:
+def test_a_record_is_deleted_only_when_nobody_wants_it(live: RecordState, current: Record) -> None:
     wanted = live.wanted and live.desired_count > 0
     exists = current.exists or current.owner is not None
     assert (plan_record(live, current, TTL).action is DELETE) == (exists and not wanted)
 
 
 @given(WITH_A_RUNNING_TASK, OWN_RECORDS)
-def test_what_is_written_are_addresses_of_tasks_that_run(live: Service, current: Record) -> None:
+def test_what_is_written_are_addresses_of_tasks_that_run(live: RecordState, current: Record) -> None:
     decision = plan_record(live, current, TTL)
-    running = {each.public_ip for each in live.tasks if each.runs}
+    running = {each.public_ip for each in live.targets if each.runs}
     assert decision.action is KEEP or (decision.addresses and decision.addresses <= running)
 
 
 @given(WITH_A_RUNNING_TASK, OWN_RECORDS)
-def test_no_address_of_a_dead_task_stays_while_a_task_runs(live: Service, current: Record) -> None:
-    running = {each.public_ip for each in live.tasks if each.runs}
+def test_no_address_of_a_dead_task_stays_while_a_task_runs(live: RecordState, current: Record) -> None:
+    running = {each.public_ip for each in live.targets if each.runs}
     assert after(plan_record(live, current, TTL), current).addresses <= running
 
 
 @given(WITH_AN_ANSWERING_TASK, OWN_RECORDS)
 def test_every_answering_task_of_the_newest_deployment_is_in_the_record(
-    live: Service, current: Record
+    live: RecordState, current: Record
 ) -> None:
-    answering = [each for each in live.tasks if each.is_candidate]
+    answering = [each for each in live.targets if each.is_candidate]
     candidates = [each for each in answering if each.settled] or answering
-    newest = {each.public_ip for each in candidates if each.deployment_id == NEWEST}
+    newest = {each.public_ip for each in candidates if each.task.deployment_id == NEWEST}
     assert newest <= after(plan_record(live, current, TTL), current).addresses
 
 
 @given(WITH_AN_ANSWERING_TASK, OWN_RECORDS)
-def test_while_a_task_answers_only_such_tasks_are_published(live: Service, current: Record) -> None:
-    candidates = {each.public_ip for each in live.tasks if each.is_candidate}
+def test_while_a_task_answers_only_such_tasks_are_published(live: RecordState, current: Record) -> None:
+    candidates = {each.public_ip for each in live.targets if each.is_candidate}
     published = after(plan_record(live, current, TTL), current).addresses
     assert published
     assert published <= candidates
 
 
 @given(SERVICES, OWN_RECORDS)
-def test_a_right_record_is_kept(live: Service, current: Record) -> None:
+def test_a_right_record_is_kept(live: RecordState, current: Record) -> None:
     """Planning again after the change finds nothing to do."""
     right = after(plan_record(live, current, TTL), current)
     assert plan_record(live, right, TTL).action is KEEP
@@ -428,7 +430,7 @@ def test_a_right_record_is_kept(live: Service, current: Record) -> None:
         pytest.param(service(wanted=False), False, id="the-name-is-not-wanted"),
     ],
 )
-def test_a_service_is_silent_if_tasks_are_wanted_and_none_answers(live: Service, is_silent: bool) -> None:  # noqa: FBT001
+def test_a_service_is_silent_if_tasks_are_wanted_and_none_answers(live: RecordState, is_silent: bool) -> None:  # noqa: FBT001
     assert live.is_silent is is_silent
 
 
@@ -453,7 +455,7 @@ def test_a_service_is_silent_if_tasks_are_wanted_and_none_answers(live: Service,
         ),
     ],
 )
-def test_the_reason_says_that_a_task_was_not_asked(tasks: list[Task], reason: str) -> None:
+def test_the_reason_says_that_a_task_was_not_asked(tasks: list[Target], reason: str) -> None:
     assert plan_record(service(*tasks), NONE, TTL).reason == reason
 
 

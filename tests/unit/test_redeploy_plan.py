@@ -9,17 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pushlive.redeploy_plan import (
-    Action,
-    Image,
-    Service,
-    ServiceDeployment,
-    is_live,
-    opt_out,
-    plan_deployment,
-)
+from pushlive.model import Image, Service, ServiceDeployment
+from pushlive.redeploy_plan import Action, DeploymentState, is_live, opt_out, plan_deployment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from hypothesis.strategies import DrawFn
 
 REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
@@ -50,7 +45,7 @@ def deployment(
     has_way_back: bool = True,
     rolling_back_since: float | None = None,
 ) -> ServiceDeployment:
-    digests = {reference: each for reference, each in ((APP, digest), (SIDE, side)) if each}
+    digests = {container: each for container, each in (("app", digest), ("side", side)) if each}
     return ServiceDeployment(
         f"arn:aws:ecs:eu-west-1:123456789012:service-deployment/lab/app/at{created:+g}",
         status,
@@ -80,34 +75,46 @@ UNTOLD = UNRESOLVED._replace(untold=True)
 CHART = Image(APP, None, artifact="application/vnd.cncf.helm.config.v1+json")
 
 
-def service(**changes: Any) -> Service:
+SERVICE = Service("app", "arn", desired_count=1)
+
+
+def by_container(references: Iterable[str]) -> dict[str, str]:
+    return {"side" if reference == SIDE else "app": reference for reference in references}
+
+
+def service(
+    references: Sequence[str] = (APP,),
+    images: Sequence[Image] = (image(),),
+    *,
+    redeploy: str | None = "on-push",
+    **changes: Any,
+) -> DeploymentState:
     """A service that runs OLD since an hour before NEW was pushed: by default it is deployed."""
-    usual = Service(
-        service_name="app",
-        status="ACTIVE",
-        redeploy="on-push",
-        desired_count=1,
+    of_service = {key: changes.pop(key) for key in list(changes) if key in Service._fields}
+    tags = {"pushlive:redeploy": redeploy} if redeploy else {}
+    named = {each.reference: each for each in images}
+    usual = DeploymentState(
+        SERVICE._replace(tags=tags, **of_service),
         start_count=3,
-        deployment_controller="ECS",
-        image_references=(APP,),
-        images=(image(),),
+        references=by_container(references),
+        images={name: named[reference] for name, reference in by_container(named).items()},
         deployments=(BEFORE,),
-        running_digests=({APP: OLD},),
+        running_digests=({"app": OLD},),
     )
     return usual._replace(**changes)
 
 
-def new_service(**changes: Any) -> Service:
+def new_service(**changes: Any) -> DeploymentState:
     """One whose only deployment never resolved an image."""
     return service(**{"deployments": (UNRESOLVED,), "running_digests": (), **changes})
 
 
-def two_containers(**changes: Any) -> Service:
+def two_containers(**changes: Any) -> DeploymentState:
     usual: dict[str, Any] = {
-        "image_references": (APP, SIDE),
+        "references": (APP, SIDE),
         "images": (image(), image(OLD, -7200, SIDE)),
         "deployments": (deployment(-3600, OLD, side=OLD),),
-        "running_digests": ({APP: OLD, SIDE: OLD},),
+        "running_digests": ({"app": OLD, "side": OLD},),
     }
     return service(**{**usual, **changes})
 
@@ -123,9 +130,16 @@ def push_of(reference: str) -> Image:
 
 
 def row(
-    case: str, live: Service, pushed: Image | None, action: Action, reason: str, count: int | None = None
+    case: str,
+    live: DeploymentState,
+    pushed: Image | None,
+    action: Action,
+    reason: str,
+    count: int | None = None,
+    *,
+    held: bool = False,
 ) -> Any:
-    return pytest.param(live, pushed, action, reason, count, id=case)
+    return pytest.param(live, pushed, action, reason, count, held, id=case)
 
 
 ROWS = [
@@ -172,7 +186,7 @@ ROWS = [
     row("another-tag-is-left", service(), push_of(f"{REGISTRY}/app:v2"), LEAVE, "uses another image"),
     row(
         "prefix-of-another-repository-is-left",
-        service(image_references=(f"{REGISTRY}/app-worker:latest",)), PUSH, LEAVE, "uses another image",
+        service(references=(f"{REGISTRY}/app-worker:latest",)), PUSH, LEAVE, "uses another image",
     ),
     row(
         "longer-name-of-another-repository-is-left",
@@ -189,7 +203,7 @@ ROWS = [
     ),
     row(
         "no-image-of-this-registry-is-left",
-        service(image_references=("nginx:latest",), images=()), SCHEDULE, LEAVE, "is a tag in this registry",
+        service(references=("nginx:latest",), images=()), SCHEDULE, LEAVE, "is a tag in this registry",
     ),
     row(
         "another-image-before-a-missing-one",
@@ -221,7 +235,8 @@ ROWS = [
     ),
     row(
         "a-service-that-runs-is-never-held",
-        new_service(images=(image(None),), running_digests=({APP: OLD},)), SCHEDULE, LEAVE, "names no image",
+        new_service(images=(image(None),), running_digests=({"app": OLD},)),
+        SCHEDULE, LEAVE, "names no image",
     ),
     row(
         "a-service-whose-older-tasks-run-is-never-held",
@@ -229,7 +244,7 @@ ROWS = [
     ),
     row(
         "a-service-that-ran-under-another-container-name-is-never-held",
-        new_service(images=(image(None),), deployments=(UNRESOLVED._replace(resolved=True),)),
+        new_service(images=(image(None),), deployments=(UNRESOLVED._replace(digests={"before": OLD}),)),
         SCHEDULE, LEAVE, "names no image",
     ),
     row(
@@ -261,28 +276,28 @@ ROWS = [
     # This run has just held it
     row(
         "pushed-while-it-was-held-is-started",
-        new_service(held=True, desired_count=0), SCHEDULE, START, "pushed while the service was held", 3,
+        new_service(desired_count=0), SCHEDULE, START, "pushed while the service was held", 3, held=True,
     ),
     row(
         "pushed-and-resolved-while-it-was-held-is-started",
-        service(held=True, desired_count=0, deployments=(deployment(-5, NEW, "IN_PROGRESS"),)),
-        SCHEDULE, START, "pushed while the service was held", 3,
+        service(desired_count=0, deployments=(deployment(-5, NEW, "IN_PROGRESS"),)),
+        SCHEDULE, START, "pushed while the service was held", 3, held=True,
     ),
     row(
         "held-and-started-by-another-run-since-is-left",
         new_service(
-            held=True, desired_count=3, deployments=(deployment(5, None, "IN_PROGRESS"), UNRESOLVED)
+            desired_count=3, deployments=(deployment(5, None, "IN_PROGRESS"), UNRESOLVED)
         ),
-        SCHEDULE, LEAVE, "carried by deployment at+5",
+        SCHEDULE, LEAVE, "carried by deployment at+5", held=True,
     ),
     row(
         "missing-before-held",
-        new_service(held=True, desired_count=0, images=(image(None),)), SCHEDULE, LEAVE, "names no image",
+        new_service(desired_count=0, images=(image(None),)), SCHEDULE, LEAVE, "names no image", held=True,
     ),
     row(
         "held-before-failed",
-        service(held=True, desired_count=0, deployments=(deployment(60, NEW, "STOPPED", triggered=True),)),
-        SCHEDULE, START, "while the service was held", 3,
+        service(desired_count=0, deployments=(deployment(60, NEW, "STOPPED", triggered=True),)),
+        SCHEDULE, START, "while the service was held", 3, held=True,
     ),
     # These digests failed here
     row(
@@ -451,7 +466,7 @@ ROWS = [
     # Deployments that ECS has forgotten
     row(
         "without-any-deployment-tasks-that-run-it-are-live",
-        service(deployments=(), running_digests=({APP: NEW},), running_count=1, is_history_whole=False),
+        service(deployments=(), running_digests=({"app": NEW},), running_count=1, is_history_whole=False),
         SCHEDULE, LEAVE, "already live",
     ),
     row(
@@ -479,11 +494,11 @@ ROWS = [
     ),
     row(
         "deployments-that-never-tell-what-they-ran-and-tasks-that-run-it-are-live",
-        service(deployments=(UNTOLD,), running_digests=({APP: NEW},)), SCHEDULE, LEAVE, "already live",
+        service(deployments=(UNTOLD,), running_digests=({"app": NEW},)), SCHEDULE, LEAVE, "already live",
     ),
     row(
         "tasks-that-run-it-are-live-whatever-their-deployment-resolved",
-        service(deployments=(deployment(0.5, OLD), BEFORE), running_digests=({APP: NEW},)),
+        service(deployments=(deployment(0.5, OLD), BEFORE), running_digests=({"app": NEW},)),
         SCHEDULE, LEAVE, "already live",
     ),
     # A DAEMON service takes no count
@@ -584,17 +599,17 @@ ROWS = [
     ),
     row(
         "digest-unknown-to-us-is-not-deployed-again-after-its-time",
-        service(deployments=(deployment(1, UNKNOWN), BEFORE), running_digests=({APP: UNKNOWN},)),
+        service(deployments=(deployment(1, UNKNOWN), BEFORE), running_digests=({"app": UNKNOWN},)),
         SCHEDULE, LEAVE, "carried by",
     ),
     row(
         "digest-unknown-to-us-is-deployed-once",
-        service(deployments=(deployment(-60, UNKNOWN), BEFORE), running_digests=({APP: UNKNOWN},)),
+        service(deployments=(deployment(-60, UNKNOWN), BEFORE), running_digests=({"app": UNKNOWN},)),
         PUSH, DEPLOY, "now names",
     ),
     row(
         "digest-unknown-to-us-in-the-push's-second-is-deployed-once-more",
-        service(deployments=(deployment(0.5, UNKNOWN), BEFORE), running_digests=({APP: UNKNOWN},)),
+        service(deployments=(deployment(0.5, UNKNOWN), BEFORE), running_digests=({"app": UNKNOWN},)),
         SCHEDULE, DEPLOY, "now names",
     ),
     row(
@@ -611,7 +626,7 @@ ROWS = [
         service(
             images=(image(OLD, -7200),),
             deployments=(deployment(-3600, NEW), deployment(-7000, OLD)),
-            running_digests=({APP: NEW},),
+            running_digests=({"app": NEW},),
         ),
         Image(APP, OLD, PUSHED_AT), DEPLOY, f"now names {OLD}",
     ),
@@ -626,14 +641,14 @@ ROWS = [
     ),
     row(
         "old-digest-tagged-again-is-not-seen-by-the-schedule-which-knows-only-its-first-push",
-        service(images=(image(OLD, -7200),), running_digests=({APP: NEW},)), SCHEDULE, LEAVE, "carried by",
+        service(images=(image(OLD, -7200),), running_digests=({"app": NEW},)), SCHEDULE, LEAVE, "carried by",
     ),
     row(
         "late-event-of-a-digest-that-lost-the-tag-says-nothing-about-the-one-that-has-it",
         service(
             images=(image(NEW, -100),),
             deployments=(deployment(-90, UNKNOWN), BEFORE),
-            running_digests=({APP: UNKNOWN},),
+            running_digests=({"app": UNKNOWN},),
         ),
         Image(APP, OLD, PUSHED_AT), LEAVE, "carried by",
     ),
@@ -651,25 +666,25 @@ ROWS = [
     # Already live
     row(
         "all-running-tasks-run-it-is-left",
-        service(running_digests=({APP: NEW}, {APP: NEW})), PUSH, LEAVE, "already live",
+        service(running_digests=({"app": NEW}, {"app": NEW})), PUSH, LEAVE, "already live",
     ),
     row(
         "one-running-task-with-another-digest-is-deployed",
-        service(running_digests=({APP: NEW}, {APP: OLD})), PUSH, DEPLOY, "now names",
+        service(running_digests=({"app": NEW}, {"app": OLD})), PUSH, DEPLOY, "now names",
     ),
     row(
         "one-running-task-without-a-digest-is-deployed",
-        service(running_digests=({APP: NEW}, {})), PUSH, DEPLOY, "now names",
+        service(running_digests=({"app": NEW}, {})), PUSH, DEPLOY, "now names",
     ),
     row("no-running-task-is-deployed", service(running_digests=()), PUSH, DEPLOY, "now names"),
     row(
         "child-of-the-index-is-live",
-        service(images=(image(INDEX, members=f"{CHILD} {UNKNOWN}"),), running_digests=({APP: CHILD},)),
+        service(images=(image(INDEX, members=f"{CHILD} {UNKNOWN}"),), running_digests=({"app": CHILD},)),
         SCHEDULE, LEAVE, "already live",
     ),
     row(
         "index-itself-is-live",
-        service(images=(image(INDEX, members=CHILD),), running_digests=({APP: INDEX},)),
+        service(images=(image(INDEX, members=CHILD),), running_digests=({"app": INDEX},)),
         SCHEDULE, LEAVE, "already live",
     ),
     row(
@@ -685,7 +700,7 @@ ROWS = [
     ),
     row(
         "two-images-both-live-are-left",
-        two_containers(running_digests=({APP: NEW, SIDE: OLD},)), SCHEDULE, LEAVE, "already live",
+        two_containers(running_digests=({"app": NEW, "side": OLD},)), SCHEDULE, LEAVE, "already live",
     ),
     row(
         "second-image-pushed-is-deployed",
@@ -695,13 +710,13 @@ ROWS = [
     row(
         "lost-push-of-the-other-image-is-deployed-too",
         two_containers(
-            images=(image(NEW, -30), image(NEW, 0, SIDE)), running_digests=({APP: OLD, SIDE: NEW},)
+            images=(image(NEW, -30), image(NEW, 0, SIDE)), running_digests=({"app": OLD, "side": NEW},)
         ),
         push_of(SIDE), DEPLOY, f"{APP} now names {NEW}",
     ),
     row(
         "already-live-before-scaled-to-0",
-        service(running_digests=({APP: NEW},), desired_count=0), PUSH, LEAVE, "already live",
+        service(running_digests=({"app": NEW},), desired_count=0), PUSH, LEAVE, "already live",
     ),
     # Start, scaled to 0, deploy
     row(
@@ -718,7 +733,7 @@ ROWS = [
     ),
     row(
         "scaled-to-0-under-another-container-name-is-left",
-        new_service(desired_count=0, deployments=(UNRESOLVED._replace(resolved=True),)),
+        new_service(desired_count=0, deployments=(UNRESOLVED._replace(digests={"before": OLD}),)),
         PUSH, LEAVE, "scaled to 0",
     ),
     row(
@@ -735,11 +750,16 @@ ROWS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("live", "pushed", "action", "reason", "desired_count"), ROWS)
+@pytest.mark.parametrize(("live", "pushed", "action", "reason", "desired_count", "held"), ROWS)
 def test_plan_deployment(
-    live: Service, pushed: Image | None, action: Action, reason: str, desired_count: int | None
+    live: DeploymentState,
+    pushed: Image | None,
+    action: Action,
+    reason: str,
+    desired_count: int | None,
+    held: bool,  # noqa: FBT001
 ) -> None:
-    decision = plan_deployment(live, pushed, NOW, LATE_SECONDS)
+    decision = plan_deployment(live, pushed, NOW, LATE_SECONDS, held=held)
     assert (decision.action, decision.desired_count) == (action, desired_count), decision.reason
     assert reason in decision.reason
 
@@ -747,7 +767,7 @@ def test_plan_deployment(
 FRESH = [
     row(
         "pushed-a-moment-ago-while-it-was-held-is-started",
-        new_service(held=True, desired_count=0), SCHEDULE, START, "while the service was held", 3,
+        new_service(desired_count=0), SCHEDULE, START, "while the service was held", 3, held=True,
     ),
     row("push-of-a-moment-ago-is-left-to-its-own-event", service(), SCHEDULE, LEAVE, "pushed a moment ago"),
     row(
@@ -763,7 +783,7 @@ FRESH = [
     ),
     row(
         "already-live-before-a-moment-ago",
-        service(running_digests=({APP: NEW},)), SCHEDULE, LEAVE, "already live",
+        service(running_digests=({"app": NEW},)), SCHEDULE, LEAVE, "already live",
     ),
     row(
         "failed-before-a-moment-ago",
@@ -780,11 +800,16 @@ FRESH = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("live", "pushed", "action", "reason", "desired_count"), FRESH)
+@pytest.mark.parametrize(("live", "pushed", "action", "reason", "desired_count", "held"), FRESH)
 def test_plan_deployment_less_than_five_seconds_after_the_push(
-    live: Service, pushed: Image | None, action: Action, reason: str, desired_count: int | None
+    live: DeploymentState,
+    pushed: Image | None,
+    action: Action,
+    reason: str,
+    desired_count: int | None,
+    held: bool,  # noqa: FBT001
 ) -> None:
-    decision = plan_deployment(live, pushed, at(4.9), LATE_SECONDS)
+    decision = plan_deployment(live, pushed, at(4.9), LATE_SECONDS, held=held)
     assert (decision.action, decision.desired_count) == (action, desired_count), decision.reason
     assert reason in decision.reason
 
@@ -837,7 +862,7 @@ def deployments(draw: DrawFn) -> tuple[ServiceDeployment, ...]:
 
 
 @st.composite
-def services(draw: DrawFn) -> Service:
+def services(draw: DrawFn) -> DeploymentState:
     """Any service of two images."""
     running = draw(st.lists(st.tuples(DIGEST, DIGEST), max_size=2))
     images = [
@@ -849,11 +874,11 @@ def services(draw: DrawFn) -> Service:
         redeploy=draw(st.sampled_from(["on-push", "on-push", "paused", None])),
         desired_count=draw(st.integers(0, 2)),
         start_count=draw(st.integers(1, 3)),
-        image_references=(APP, SIDE),
+        references=(APP, SIDE),
         images=tuple(images),
         deployments=draw(deployments()),
         running_digests=tuple(
-            {reference: each for reference, each in ((APP, app), (SIDE, side)) if each}
+            {container: each for container, each in (("app", app), ("side", side)) if each}
             for app, side in running
         ),
     )
@@ -866,17 +891,17 @@ PUSHES = st.one_of(
 
 @given(services(), PUSHES)
 def test_a_deployment_is_never_followed_by_another_of_the_same_push(
-    live: Service, pushed: Image | None
+    live: DeploymentState, pushed: Image | None
 ) -> None:
     """Whatever ECS reports of it, even nothing: "the same image redeployed for ever" cannot be."""
     decision = plan_deployment(live, pushed, NOW, LATE_SECONDS)
     if decision.action not in (Action.START, Action.DEPLOY):
         return
     pushed_at = max(
-        each.pushed_at for each in (*live.images, *([pushed] if pushed else [])) if each.pushed_at
+        each.pushed_at for each in (*live.images.values(), *([pushed] if pushed else [])) if each.pushed_at
     )
-    now_named = {each.reference: each.digest for each in live.images if each.digest}
-    others = {APP: UNKNOWN, SIDE: UNKNOWN}
+    now_named = {name: each.digest for name, each in live.images.items() if each.digest}
+    others = {"app": UNKNOWN, "side": UNKNOWN}
     after_the_second = pushed_at + timedelta(seconds=1)
     for created_at, digests in (
         (pushed_at, {}),  # soon, and nothing is known of it yet
@@ -888,7 +913,9 @@ def test_a_deployment_is_never_followed_by_another_of_the_same_push(
             begun = ServiceDeployment("arn:deployment/app/new", status, created_at, digests)
             after = live._replace(
                 deployments=(begun, *live.deployments),
-                desired_count=decision.desired_count or live.desired_count,
+                service=live.service._replace(
+                    desired_count=decision.desired_count or live.service.desired_count
+                ),
                 running_digests=(),
             )
             for again in (pushed, None):
@@ -896,35 +923,39 @@ def test_a_deployment_is_never_followed_by_another_of_the_same_push(
 
 
 @given(services(), PUSHES)
-def test_a_service_that_does_not_ask_for_it_is_never_touched(live: Service, pushed: Image | None) -> None:
-    if opt_out(live):
+def test_a_service_that_does_not_ask_for_it_is_never_touched(
+    live: DeploymentState, pushed: Image | None
+) -> None:
+    if opt_out(live.service):
         assert plan_deployment(live, pushed, NOW, LATE_SECONDS).action is Action.LEAVE
 
 
 @given(services(), PUSHES)
-def test_the_count_of_a_service_that_ever_ran_is_never_changed(live: Service, pushed: Image | None) -> None:
+def test_the_count_of_a_service_that_ever_ran_is_never_changed(
+    live: DeploymentState, pushed: Image | None
+) -> None:
     if live.running_digests or any(each.digests for each in live.deployments):
         assert plan_deployment(live, pushed, NOW, LATE_SECONDS).desired_count is None
 
 
 @given(services(), PUSHES)
-def test_digests_that_just_failed_are_never_deployed(live: Service, pushed: Image | None) -> None:
-    digests = {each.reference: each.digest for each in live.images if each.digest}
+def test_digests_that_just_failed_are_never_deployed(live: DeploymentState, pushed: Image | None) -> None:
+    digests = {name: each.digest for name, each in live.images.items() if each.digest}
     failed = ServiceDeployment("arn:deployment/app/bad", "ROLLBACK_SUCCESSFUL", at(120), digests)
     after = live._replace(deployments=(failed, *live.deployments))
-    if all(each.digest for each in live.images):
+    if all(each.digest for each in live.images.values()):
         assert plan_deployment(after, pushed, NOW, LATE_SECONDS).action is Action.LEAVE
 
 
 @given(services(), PUSHES)
-def test_every_decision_has_a_reason(live: Service, pushed: Image | None) -> None:
+def test_every_decision_has_a_reason(live: DeploymentState, pushed: Image | None) -> None:
     assert plan_deployment(live, pushed, NOW, LATE_SECONDS).reason
 
 
 @given(services())
-def test_a_live_service_is_left_whatever_its_deployments_say(live: Service) -> None:
+def test_a_live_service_is_left_whatever_its_deployments_say(live: DeploymentState) -> None:
     """So a survey of a large cluster need not read them."""
-    if live.desired_count and live.deployments and is_live(live.images, live.running_digests):
+    if live.service.desired_count and live.deployments and is_live(live.images, live.running_digests):
         assert plan_deployment(live, None, NOW, LATE_SECONDS).action is Action.LEAVE
 
 
@@ -932,14 +963,14 @@ def test_a_live_service_is_left_whatever_its_deployments_say(live: Service) -> N
     "live",
     [
         new_service(running_count=1),
-        new_service(running_digests=({APP: OLD},)),
+        new_service(running_digests=({"app": OLD},)),
         new_service(is_history_whole=False),
         new_service(deployments=(UNTOLD,)),
         service(running_digests=()),
     ],
     ids=["a-task-runs", "a-task-of-its-newest-deployment", "history-is-missing", "untold", "resolved"],
 )
-def test_what_may_have_run_is_never_said_not_to_have_run(live: Service) -> None:
+def test_what_may_have_run_is_never_said_not_to_have_run(live: DeploymentState) -> None:
     assert live.never_ran is False
     assert new_service().never_ran is True
 

@@ -18,7 +18,8 @@ from commands.why.report import Report, ServiceReport, _checked, ordered
 from commands.why.stack import Account, CannotLookError, Stack
 from commands.why.state import ServiceState
 from pushlive.config import Settings
-from pushlive.redeploy_plan import Service
+from pushlive.model import Service
+from pushlive.redeploy_plan import DeploymentState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,9 +136,9 @@ def test_exit_code(nowhere: pytest.MonkeyPatch, findings: list[Finding], code: i
 
 def report(findings: list[Finding], of_service: tuple[Finding, ...] = ()) -> Report:
     stack = Stack("hello", "CREATE_COMPLETE", {}, {})
-    service = Service("app", "ACTIVE", "on-push", 1, 1, "ECS", ())
     tags = {"pushlive:redeploy": "on-push"}
-    state = ServiceState(Settings.from_env(ENV), NOW, service, "arn", tags)
+    live = DeploymentState(Service("app", "arn", desired_count=1, tags=tags))
+    state = ServiceState(Settings.from_env(ENV), NOW, live, tags)
     return Report(stack, "eu-west-1", NOW, (ServiceReport(state, of_service),), tuple(findings))
 
 

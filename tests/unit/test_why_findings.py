@@ -18,8 +18,8 @@ from commands.why.record_findings import record_findings, shared_name
 from commands.why.state import NewestPush, RunningTask, ServiceEvent, ServiceState
 from pushlive import record_plan, redeploy_plan
 from pushlive.config import Settings
-from pushlive.record_plan import Record
-from pushlive.redeploy_plan import Image, Service, ServiceDeployment
+from pushlive.model import ROLLING_BACK, UNDER_WAY, Image, Record, Service, ServiceDeployment
+from pushlive.redeploy_plan import DeploymentState
 
 NOW = datetime(2026, 11, 20, 10, 10, tzinfo=UTC)
 EARLIER = datetime(2026, 11, 20, 9, 40, tzinfo=UTC)
@@ -40,9 +40,9 @@ ARN = "arn:aws:ecs:eu-west-1:123456789012:service/hello/app"
 
 
 def deployment(digest: str | None, status: str, at: datetime = EARLIER) -> ServiceDeployment:
-    digests = {REFERENCE: digest} if digest else {}
-    finished = at if status not in redeploy_plan.UNDER_WAY | redeploy_plan.ROLLING_BACK else None
-    return ServiceDeployment(f"{ARN}/d1", status, at, digests, finished_at=finished, resolved=bool(digest))
+    digests = {"app": digest} if digest else {}
+    finished = at if status not in UNDER_WAY | ROLLING_BACK else None
+    return ServiceDeployment(f"{ARN}/d1", status, at, digests, finished_at=finished)
 
 
 def task(digest: str = OLD) -> RunningTask:
@@ -52,25 +52,21 @@ def task(digest: str = OLD) -> RunningTask:
 
 
 def state(**changes: Any) -> ServiceState:
-    """A service that runs what its tag names; keys of `Service` change that."""
-    live = Service(
-        service_name="app",
-        status="ACTIVE",
-        redeploy="on-push",
-        desired_count=1,
-        start_count=1,
-        deployment_controller="ECS",
-        image_references=(REFERENCE,),
-        images=(Image(REFERENCE, OLD, EARLIER),),
+    """A service that runs what its tag names; keys of what RedeployService reads change that."""
+    images = changes.pop("images", (Image(REFERENCE, OLD, EARLIER),))
+    of_service = {key: changes.pop(key) for key in list(changes) if key in Service._fields and key != "tags"}
+    service = Service("app", ARN, desired_count=1, running_count=1, tags={"pushlive:redeploy": "on-push"})
+    live = DeploymentState(
+        service._replace(**of_service),
+        references={"app": REFERENCE},
+        images=dict(zip(("app", "side"), images, strict=False)),
         deployments=(deployment(OLD, "SUCCESSFUL"),),
-        running_count=1,
     )
-    of_live = {key: changes.pop(key) for key in list(changes) if key in live._fields and key != "tags"}
+    of_live = {key: changes.pop(key) for key in list(changes) if key in live._fields}
     found = ServiceState(
         settings=SETTINGS,
         now=NOW,
         live=live._replace(**of_live),
-        service_arn=ARN,
         tags={"pushlive:redeploy": "on-push"},
         tasks=(task(),),
         port=8080,
@@ -588,10 +584,10 @@ def test_what_is_told_beside_a_deadlock(changes: dict[str, Any], kinds: list[str
 
 
 def test_a_daemon_has_no_count() -> None:
-    daemon = {**on_instances(), "schedulingStrategy": "DAEMON"}
+    daemon = on_instances()
     daemon["deploymentConfiguration"] = described(maximumPercent=100)["deploymentConfiguration"]
-    assert told(state(described=daemon)) == []
-    assert told(state(described=daemon, desired_count=0, running_count=0, tasks=())) == []
+    assert told(state(described=daemon, is_daemon=True)) == []
+    assert told(state(described=daemon, is_daemon=True, desired_count=0, running_count=0, tasks=())) == []
 
 
 def test_a_program_that_ends_is_told_with_the_command_for_its_log() -> None:

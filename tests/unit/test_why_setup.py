@@ -36,7 +36,8 @@ from commands.why.network_findings import (
 from commands.why.state import ServiceState
 from commands.why.zone_findings import delegation_findings
 from pushlive.config import Settings
-from pushlive.redeploy_plan import Service
+from pushlive.model import Service
+from pushlive.redeploy_plan import DeploymentState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,6 +56,7 @@ SETTINGS = Settings.from_env(
         "TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:hello",
     }
 )
+ON_PUSH = Service("app", "arn", desired_count=1, tags={"pushlive:redeploy": "on-push"})
 NETWORK = {"subnets": ["subnet-a"], "securityGroups": ["sg-1"]}
 
 
@@ -63,8 +65,7 @@ def service(host_name: str = "app.example.com", **changes: Any) -> ServiceState:
     found = ServiceState(
         settings=SETTINGS,
         now=datetime(2026, 11, 20, 10, 10, tzinfo=UTC),
-        live=Service("app", "ACTIVE", "on-push", 1, 1, "ECS", ()),
-        service_arn="arn",
+        live=DeploymentState(ON_PUSH),
         tags={},
         port=8080,
         host_name=host_name,

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools import Logger
 
-    from pushlive.ecs import Service
+    from pushlive.model import Service
 
 # The text becomes part of a dead letter, and a message of SQS has a size (SQS guide, "Message quotas").
 LONGEST_ERROR = 300

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
-    from pushlive.redeploy_plan import Service
+    from pushlive.redeploy_plan import DeploymentState
 
 # The function's time-out in template.yaml: a claim is made after its run began, so after so long that run is
 # over. The slack is for a request that was on its way when Lambda ended the run.
@@ -52,21 +52,21 @@ class Claim(NamedTuple):
         return f"{self.subject}/{self.number}"
 
 
-def subjects(service: Service, *, deploys: bool) -> tuple[str, ...]:
+def subjects(state: DeploymentState, *, deploys: bool) -> tuple[str, ...]:
     """Return what is to be claimed: the service, its newest deployment, and the images to follow it.
 
     A service that never ran has another claim before that, for its hold and its start: they must not cross.
     To be deployed it needs both, because somebody who scales it may have started it between the looks of two
     runs, one of which then sees a service that ran.
     """
-    follows = service.deployments[0].name if service.deployments else "none"
-    first = f"claims/{service.service_name}/{follows}/first"
-    if service.never_ran and not deploys:
+    follows = state.deployments[0].name if state.deployments else "none"
+    first = f"claims/{state.service.service_name}/{follows}/first"
+    if state.never_ran and not deploys:
         return (first,)
-    digests = sorted({str(image.digest).removeprefix("sha256:") for image in service.images})
+    digests = sorted({str(image.digest).removeprefix("sha256:") for image in state.images.values()})
     images = "-".join(digest[:DIGEST_CHARACTERS] for digest in digests)
-    of_images = f"claims/{service.service_name}/{follows}/{images}"
-    return (first, of_images) if service.never_ran else (of_images,)
+    of_images = f"claims/{state.service.service_name}/{follows}/{images}"
+    return (first, of_images) if state.never_ran else (of_images,)
 
 
 def take(client: CloudWatchLogsClient, log_group: str, subject: str, now: datetime) -> Claim | None:

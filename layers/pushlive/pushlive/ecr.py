@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from pushlive.answers import needed
 from pushlive.image_reference import tagged
-from pushlive.redeploy_plan import Image
+from pushlive.model import Image
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import lru_cache
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
 
 from pushlive.answers import IncompleteAnswerError, needed
 from pushlive.image_reference import is_in, without_digest
-from pushlive.redeploy_plan import ServiceDeployment
+from pushlive.model import HOST_NAME_TAG, Service, ServiceDeployment, Task, TaskDefinition
 from pushlive.stopped_tasks import StoppedContainer, StoppedTask
 
 if TYPE_CHECKING:
@@ -20,83 +19,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_ecs import ECSClient
 
-REDEPLOY_TAG = "pushlive:redeploy"
-HOST_NAME_TAG = "pushlive:hostname"
-DESIRED_COUNT_TAG = "pushlive:desired-count"
-
 DEPLOYMENTS_READ = 20  # DescribeServiceDeployments and DescribeServiceRevisions take as many (API reference)
-
-
-class TaskDefinition(NamedTuple):
-    """What a task definition says about images, the port and readiness."""
-
-    images: Mapping[str, str]
-    """Container name to image, as written."""
-    port: int | None
-    """The first TCP port that is mapped; None: no container has one, so there is nothing to ask."""
-    has_health_check: bool
-    """An essential container has one, so ECS tells whether the task is HEALTHY."""
-    port_has_health_check: bool
-    """The container with the port has one: it knows better than its port when it is ready."""
-    log_group: str | None
-    """Where its first container with the driver awslogs writes."""
-    unresolved: frozenset[str] = frozenset()
-    """The containers whose tags ECS does not resolve to digests (`versionConsistency: disabled`)."""
-
-
-class Task(NamedTuple):
-    """A task as DescribeTasks gives it."""
-
-    task_arn: str
-    deployment_id: str
-    last_status: str
-    desired_status: str
-    health_status: str
-    eni_id: str | None
-    started_at: datetime | None
-    """When it became RUNNING."""
-    digests: Mapping[str, str]
-    """Container name to image digest."""
-    task_definition_arn: str
-    group: str = ""
-    """`service:NAME` for a task of a service."""
-    images: Mapping[str, str] = MappingProxyType({})
-    """Container name to image, as the task definition has it, but that ECS may show a digest in place of a
-    tag; also of containers that AWS adds."""
-
-
-class Service(NamedTuple):
-    """A service as DescribeServices gives it."""
-
-    service_name: str
-    service_arn: str
-    status: str
-    desired_count: int
-    tags: Mapping[str, str]
-    deployment_controller: str
-    task_definition_arn: str
-    newest_deployment_id: str
-    running_count: int
-    completed_at: datetime | None
-    """When its deployment was completed; None while one is under way or was not completed."""
-    created_at: datetime | None
-    deployed_at: datetime | None
-    """When its newest deployment was created, also one that ListServiceDeployments no longer lists."""
-    strategy: str
-    """How it is deployed: ROLLING, BLUE_GREEN, LINEAR, CANARY."""
-    is_daemon: bool
-    """It runs a task on each instance, and takes no desired count (API reference, schedulingStrategy)."""
-    lacks: str
-    """The key that ECS did not give, without which nothing can be decided."""
-
-    def check(self) -> None:
-        """Check that ECS has told what decisions need.
-
-        Raises:
-            IncompleteAnswerError: it has not.
-        """
-        if self.lacks:
-            needed({}, self.lacks, "DescribeServices")
 
 
 def service_names(client: ECSClient, cluster_arn: str) -> list[str]:
@@ -258,7 +181,7 @@ def _task(task: Mapping[str, Any]) -> Task:
 
 
 def deployments(
-    client: ECSClient, cluster_arn: str, service_name: str, definition: TaskDefinition, registry: str
+    client: ECSClient, cluster_arn: str, service_name: str, registry: str
 ) -> tuple[ServiceDeployment, ...]:
     """Return the service's newest deployments, newest first, with the digests that each resolved.
 
@@ -293,7 +216,7 @@ def deployments(
     }
     digests = {arn: _resolved(client, revision, registry) for arn, revision in revisions.items()}
     found = [
-        _deployment(each, digests, definition, has_way_back=_has_way_back(each, revisions, registry))
+        _deployment(each, digests, has_way_back=_has_way_back(each, revisions, registry))
         for each in described
     ]
     return tuple(sorted(found, key=lambda deployment: deployment.created_at, reverse=True))
@@ -396,12 +319,10 @@ def forget_host_name(client: ECSClient, service_arn: str) -> None:
     client.untag_resource(resourceArn=service_arn, tagKeys=[HOST_NAME_TAG])
 
 
-def running_digests(
-    found: Iterable[Task], definition: TaskDefinition, deployment_id: str
-) -> tuple[dict[str, str], ...]:
-    """Return, for each running task of that deployment, image reference to digest."""
+def running_digests(found: Iterable[Task], deployment_id: str) -> tuple[Mapping[str, str], ...]:
+    """Return, for each running task of that deployment, container name to digest."""
     return tuple(
-        _by_reference(task.digests, definition)
+        task.digests
         for task in found
         if task.deployment_id == deployment_id and task.last_status == "RUNNING"
     )
@@ -410,34 +331,26 @@ def running_digests(
 def _deployment(
     deployment: Mapping[str, Any],
     digests: Mapping[str, Mapping[str, str] | None],
-    definition: TaskDefinition,
     *,
     has_way_back: bool,
 ) -> ServiceDeployment:
     operation = "DescribeServiceDeployments"
     resolved = digests.get(_target(deployment))
-    rolled_back_to = digests.get(_way_back(deployment)) or {}
     bake_minutes = deployment.get("deploymentConfiguration", {}).get("bakeTimeInMinutes", 0)
     return ServiceDeployment(
         deployment_arn=needed(deployment, "serviceDeploymentArn", operation),
         status=needed(deployment, "status", operation),
         created_at=needed(deployment, "createdAt", operation),
-        digests=_by_reference(resolved or {}, definition),
+        digests=resolved or {},
         finished_at=deployment.get("finishedAt") or deployment.get("stoppedAt"),
         circuit_breaker_triggered=deployment.get("deploymentCircuitBreaker", {}).get("status") == "TRIGGERED",
-        resolved=bool(resolved),
         status_reason=deployment.get("statusReason", ""),
-        rolled_back_to=_by_reference(rolled_back_to, definition),
+        rolled_back_to=digests.get(_way_back(deployment)) or {},
         untold=resolved is None,
         bake_seconds=60 * bake_minutes,
         has_way_back=has_way_back,
         rolling_back_since=_rollback(deployment).get("startedAt") or deployment.get("updatedAt"),
     )
-
-
-def _by_reference(digests: Mapping[str, str], definition: TaskDefinition) -> dict[str, str]:
-    """Return digests by container as digests by the image reference that the definition gives it."""
-    return {definition.images[name]: digest for name, digest in digests.items() if name in definition.images}
 
 
 def _chunks(values: Sequence[str], size: int) -> Iterator[list[str]]:

@@ -20,14 +20,15 @@ from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from pushlive.redeploy_plan import ROLLED_BACK, ROLLING_BACK, UNDER_WAY
+from pushlive.model import HOST_NAME_TAG, ROLLED_BACK, ROLLING_BACK, UNDER_WAY
 from pushlive.times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from pushlive.redeploy_plan import Image, Service, ServiceDeployment
+    from pushlive.model import ServiceDeployment, TaskDefinition
+    from pushlive.redeploy_plan import DeploymentState
 
 # Two schedules lie within it, so an event that got lost costs no message.
 TOLD_WITHIN = timedelta(minutes=15)
@@ -55,19 +56,6 @@ class Message(NamedTuple):
     text: str
 
 
-class Circumstances(NamedTuple):
-    """What a message says beside the deployment itself."""
-
-    region: str
-    host_name: str = ""
-    """Empty: the service asks for no record."""
-    port: int | None = None
-    log_group: str | None = None
-    """Where the service's containers write."""
-    stopped_reason: str = ""
-    """Why the deployment's newest task that failed did so (`stopped_tasks`)."""
-
-
 def outcome(deployment: ServiceDeployment) -> Outcome | None:
     """Return what became of `deployment`; None while it is under way, and where nobody needs to be told."""
     if deployment.status in ROLLED_BACK or (
@@ -79,14 +67,14 @@ def outcome(deployment: ServiceDeployment) -> Outcome | None:
     return None
 
 
-def ended(service: Service, now: datetime) -> list[tuple[ServiceDeployment, Outcome]]:
+def ended(state: DeploymentState, now: datetime) -> list[tuple[ServiceDeployment, Outcome]]:
     """Return the deployments whose outcome is to be told, oldest first.
 
     None is live that a newer one has failed after: what a deployment at desired count 0 resolved may come
     from a rollback to it.
     """
     found, newer_failed = [], False
-    for deployment in service.deployments:
+    for deployment in state.deployments:
         what = outcome(deployment)
         recent = deployment.finished_at and now < deployment.finished_at + TOLD_WITHIN
         if what and recent and not (what is Outcome.LIVE and newer_failed):
@@ -95,71 +83,77 @@ def ended(service: Service, now: datetime) -> list[tuple[ServiceDeployment, Outc
     return found[::-1]
 
 
-def late(service: Service, now: datetime, limit_seconds: int) -> ServiceDeployment | None:
+def late(state: DeploymentState, now: datetime, limit_seconds: int) -> ServiceDeployment | None:
     """Return the newest deployment if it is still under way after so long.
 
     ECS gives none up by itself while the circuit breaker does not fire, for example where an image cannot be
     pulled (ECS guide, "How the Amazon ECS deployment circuit breaker detects failures").
     """
-    newest = service.deployments[0] if service.deployments else None
+    newest = state.deployments[0] if state.deployments else None
     if newest and newest.status in UNDER_WAY | ROLLING_BACK:
         limit = timedelta(seconds=limit_seconds + newest.bake_seconds)
         return newest if now >= newest.created_at + limit else None
     return None
 
 
-def seconds_to_live(service: Service, deployment: ServiceDeployment) -> float | None:
+def seconds_to_live(state: DeploymentState, deployment: ServiceDeployment) -> float | None:
     """Return the seconds from the push to the end of its deployment; None if no push started it."""
-    pushed_at = _pushed_at(service, deployment)
+    pushed_at = _pushed_at(state, deployment)
     if pushed_at is None or deployment.finished_at is None:
         return None
     return (deployment.finished_at - pushed_at).total_seconds()
 
 
-def _pushed_at(service: Service, deployment: ServiceDeployment) -> datetime | None:
+def _pushed_at(state: DeploymentState, deployment: ServiceDeployment) -> datetime | None:
     """Return when the push was that `deployment` is the first to carry; None for what ran before.
 
     A tag that is moved back keeps the time of the image's first push (docs/decisions.md), so only an older
     deployment of the same digest tells that from a push.
     """
-    older = [each for each in service.deployments if each.created_at < deployment.created_at]
+    older = [each for each in state.deployments if each.created_at < deployment.created_at]
     pushes = [
         image.pushed_at
-        for image in service.images
+        for container, image in state.images.items()
         if image.pushed_at
-        and _carries(deployment, image)
+        and image.is_run_as(deployment.digests.get(container))
         and image.pushed_at <= deployment.created_at < image.pushed_at + LONGEST_WAIT
-        and not any(_carries(each, image) for each in older)
+        and not any(image.is_run_as(each.digests.get(container)) for each in older)
     ]
     return max(pushes, default=None)
 
 
-def _carries(deployment: ServiceDeployment, image: Image) -> bool:
-    return image.is_run_as(deployment.digests.get(image.reference))
+def message(
+    state: DeploymentState,
+    deployment: ServiceDeployment,
+    definition: TaskDefinition,
+    stopped_reason: str = "",
+) -> Message:
+    """Return what is told of a deployment that has ended.
 
-
-def message(service: Service, deployment: ServiceDeployment, around: Circumstances) -> Message:
-    """Return what is told of a deployment that has ended."""
+    `definition` is the service's; `stopped_reason` is why the newest task of the deployment that failed did
+    so (`stopped_tasks`).
+    """
     if outcome(deployment) is Outcome.LIVE:
-        return _live(service, deployment, around)
-    return _failed(service, deployment, around)
+        return _live(state, deployment, definition)
+    return _failed(state, deployment, definition, stopped_reason)
 
 
-def _live(service: Service, deployment: ServiceDeployment, around: Circumstances) -> Message:
+def _live(state: DeploymentState, deployment: ServiceDeployment, definition: TaskDefinition) -> Message:
+    service = state.service
     lines = [
-        f"{service.service_name} is live, {_since(service, deployment)}: no old task runs any more.",
+        f"{service.service_name} is live, {_since(state, deployment)}: no old task runs any more.",
         "",
-        *_images("Image", deployment.digests),
+        *_images("Image", deployment.digests, definition),
     ]
-    if around.host_name:
-        port = f":{around.port}" if around.port not in (None, 80) else ""
-        lines.append(_line("Address", f"http://{around.host_name}{port}/"))
+    if host_name := service.tags.get(HOST_NAME_TAG):
+        port = f":{definition.port}" if definition.port not in (None, 80) else ""
+        lines.append(_line("Address", f"http://{host_name}{port}/"))
     return Message(_subject("live", service.service_name), _text(lines, deployment))
 
 
-def _since(service: Service, deployment: ServiceDeployment) -> str:
+def _since(state: DeploymentState, deployment: ServiceDeployment) -> str:
     """Return how long it took: since the push if that was deployed at once, otherwise its own time first."""
-    finished_at, pushed_at = deployment.finished_at or deployment.created_at, _pushed_at(service, deployment)
+    finished_at, pushed_at = deployment.finished_at or deployment.created_at, _pushed_at(state, deployment)
     own = f"{(finished_at - deployment.created_at).total_seconds():.0f} seconds after its deployment began"
     if pushed_at is None:
         return own
@@ -169,22 +163,28 @@ def _since(service: Service, deployment: ServiceDeployment) -> str:
     return f"{own} and {seconds} after the push"
 
 
-def _failed(service: Service, deployment: ServiceDeployment, around: Circumstances) -> Message:
-    name = service.service_name
+def _failed(
+    state: DeploymentState, deployment: ServiceDeployment, definition: TaskDefinition, stopped_reason: str
+) -> Message:
+    name, region = state.service.service_name, state.service.service_arn.split(":")[3]
     if deployment.status == "ROLLBACK_SUCCESSFUL":
         now = "what ran before runs again"
     else:
         now = "there was nothing to go back to"
-    lines = [f"{name}: the new image failed, and {now}.", "", *_images("Failed", deployment.digests)]
+    lines = [
+        f"{name}: the new image failed, and {now}.",
+        "",
+        *_images("Failed", deployment.digests, definition),
+    ]
     lines.append(_line("ECS says", deployment.status_reason or "nothing"))
-    if around.stopped_reason:
-        lines.append(_line("Its task", around.stopped_reason))
-    lines += _images("Runs now", deployment.rolled_back_to)
+    if stopped_reason:
+        lines.append(_line("Its task", stopped_reason))
+    lines += _images("Runs now", deployment.rolled_back_to, definition)
     lines.append(
         _line("To do", "push an image that works; pushlive does not deploy this one again by itself")
     )
-    if around.log_group:
-        command = f"aws logs tail {around.log_group} --region {around.region} --since 1h"
+    if definition.log_group:
+        command = f"aws logs tail {definition.log_group} --region {region} --since 1h"
         lines.append(_line("Its log", command))
     return Message(_subject(f"FAILED, {now}", name), _text(lines, deployment))
 
@@ -196,10 +196,9 @@ def refused(service_name: str, host_name: str, reason: str) -> Message:
     return Message(_subject("no record", service_name), "\n".join(lines) + "\n")
 
 
-def _images(title: str, digests: Mapping[str, str]) -> list[str]:
-    return [
-        _line(title, f"{reference}\n{'':{MARGIN}}{digest}") for reference, digest in sorted(digests.items())
-    ]
+def _images(title: str, digests: Mapping[str, str], definition: TaskDefinition) -> list[str]:
+    named = {definition.images.get(name, name): digest for name, digest in digests.items()}
+    return [_line(title, f"{image}\n{'':{MARGIN}}{digest}") for image, digest in sorted(named.items())]
 
 
 def _line(title: str, text: str) -> str:

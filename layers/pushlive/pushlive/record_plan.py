@@ -19,7 +19,10 @@ no candidate otherwise, so also where there is no record yet      keep
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pushlive.model import Record, Task
 
 OWNER_PREFIX = "pushlive service="
 
@@ -41,29 +44,27 @@ class Decision(NamedTuple):
     addresses: frozenset[str] = frozenset()
 
 
-class Task(NamedTuple):
+class Target(NamedTuple):
     """A task of the service, with what decides whether clients may be sent to it."""
 
-    task_arn: str
-    deployment_id: str
-    last_status: str
-    desired_status: str
+    task: Task
     public_ip: str | None
+    port: int | None = None
+    """Where it was asked; None: it was not, so RUNNING counts."""
     healthy: bool = True
     """HEALTHY, or nothing speaks against it."""
     answers: bool = True
-    """It accepts a TCP connection on its port, or the probe is switched off."""
+    """It accepts a TCP connection on its port, or was not asked."""
     settled: bool = True
     """It has run for a while, so it is not one that ends as soon as it has started."""
     unasked: str = ""
-    """Why it was not asked on a port, so that RUNNING counts; empty: it was asked."""
+    """Why it was not asked."""
 
     @property
     def runs(self) -> bool:
         """Return whether the task has an address and is meant to go on running."""
-        return (
-            self.last_status == "RUNNING" and self.desired_status == "RUNNING" and self.public_ip is not None
-        )
+        states = (self.task.last_status, self.task.desired_status)
+        return states == ("RUNNING", "RUNNING") and self.public_ip is not None
 
     @property
     def is_candidate(self) -> bool:
@@ -71,41 +72,35 @@ class Task(NamedTuple):
         return self.runs and self.healthy and self.answers
 
 
-class Record(NamedTuple):
-    """What the zone holds under the host name."""
-
-    addresses: frozenset[str] = frozenset()
-    ttl_seconds: int | None = None
-    exists: bool = False
-    foreign_kind: str | None = None
-    """What is there that can't be ours: `an alias`, `a CNAME` …"""
-    delegated_at: str | None = None
-    """The name, this one or one above it, whose NS records in the zone hand it to other name servers."""
-    owner: str | None = None
-    """What the ownership TXT says, whole."""
-    owner_ttl_seconds: int | None = None
-
-
-class Service(NamedTuple):
-    """The live state of a service, as far as its record needs."""
+class RecordState(NamedTuple):
+    """What is there of a service, as far as its record needs."""
 
     service_arn: str
     host_name: str
     wanted: bool
     """The service is ACTIVE and still says, with its tag, that it wants this name."""
-    desired_count: int
-    newest_deployment_id: str
-    tasks: tuple[Task, ...] = ()
+    desired_count: int = 0
+    newest_deployment_id: str = ""
+    targets: tuple[Target, ...] = ()
 
     @property
     def not_ready(self) -> int:
         """Return how many tasks run, and are none yet that clients should move to."""
-        return sum(task.runs and not (task.is_candidate and task.settled) for task in self.tasks)
+        return sum(each.runs and not (each.is_candidate and each.settled) for each in self.targets)
 
     @property
     def is_silent(self) -> bool:
         """Return whether tasks are wanted, and none answers."""
-        return self.wanted and self.desired_count > 0 and not any(task.is_candidate for task in self.tasks)
+        return self.wanted and self.desired_count > 0 and not any(each.is_candidate for each in self.targets)
+
+    @property
+    def silent_ports(self) -> dict[str, int]:
+        """Return address to port of the running tasks that did not answer there."""
+        return {
+            each.public_ip: each.port
+            for each in self.targets
+            if each.public_ip and each.port and each.runs and not each.answers
+        }
 
 
 def owner_text(service_arn: str) -> str:
@@ -121,18 +116,18 @@ def delegated(name: str, at: str) -> str:
     )
 
 
-def plan_record(service: Service, record: Record, ttl_seconds: int) -> Decision:
-    """Return what to do with the record of `service`."""
-    if refusal := _refusal(service, record):
+def plan_record(state: RecordState, record: Record, ttl_seconds: int) -> Decision:
+    """Return what to do with the record of a state."""
+    if refusal := _refusal(state, record):
         return Decision(Action.REFUSE, refusal)
-    if not service.wanted or service.desired_count == 0:
-        why = "desired count is 0" if service.wanted else "the service no longer wants this name"
+    if not state.wanted or state.desired_count == 0:
+        why = "desired count is 0" if state.wanted else "the service no longer wants this name"
         if record.exists or record.owner:
             return Decision(Action.DELETE, f"{why}: a released address may become a stranger's")
         return Decision(Action.KEEP, f"{why}, and there is no record")
     if record.delegated_at:
-        return Decision(Action.REFUSE, delegated(service.host_name, record.delegated_at))
-    addresses, reason = _addresses(service, record)
+        return Decision(Action.REFUSE, delegated(state.host_name, record.delegated_at))
+    addresses, reason = _addresses(state, record)
     if not addresses:
         return Decision(Action.KEEP, reason, record.addresses)
     if addresses == record.addresses and record.ttl_seconds == ttl_seconds:
@@ -140,11 +135,11 @@ def plan_record(service: Service, record: Record, ttl_seconds: int) -> Decision:
     return Decision(Action.WRITE, reason, addresses)
 
 
-def _refusal(service: Service, record: Record) -> str | None:
-    name = service.host_name
+def _refusal(state: RecordState, record: Record) -> str | None:
+    name = state.host_name
     if record.foreign_kind:
         return f"{name} is {record.foreign_kind}, which is not ours: choose another name or remove it"
-    if record.owner and record.owner != owner_text(service.service_arn):
+    if record.owner and record.owner != owner_text(state.service_arn):
         return f"{name} belongs to another owner, as the TXT record _pushlive.{name} says: {record.owner}"
     if record.exists and not record.owner:
         return (
@@ -154,22 +149,22 @@ def _refusal(service: Service, record: Record) -> str | None:
     return None
 
 
-def _addresses(service: Service, record: Record) -> tuple[frozenset[str], str]:
+def _addresses(state: RecordState, record: Record) -> tuple[frozenset[str], str]:
     """Return the right addresses, empty to keep what is there, and why."""
-    answering = [task for task in service.tasks if task.is_candidate]
-    candidates = [task for task in answering if task.settled] or answering
+    answering = [each for each in state.targets if each.is_candidate]
+    candidates = [each for each in answering if each.settled] or answering
     do = "answer" if len(candidates) == len(answering) else "have run for long enough"
-    if unasked := {task.unasked for task in candidates} - {""}:
+    if unasked := {each.unasked for each in candidates} - {""}:
         do = f"{'run' if do == 'answer' else do} (not asked: {', '.join(sorted(unasked))})"
-    newest = [task for task in candidates if task.deployment_id == service.newest_deployment_id]
-    if len(newest) >= service.desired_count:
+    newest = [each for each in candidates if each.task.deployment_id == state.newest_deployment_id]
+    if len(newest) >= state.desired_count:
         return _public_ips(newest), f"all {len(newest)} tasks of the newest deployment {do}"
     if candidates:
         older = len(candidates) - len(newest)
         return _public_ips(
             candidates
         ), f"{len(newest)} tasks of the newest deployment {do} and {older} older ones"
-    running = _public_ips([task for task in service.tasks if task.runs])
+    running = _public_ips([each for each in state.targets if each.runs])
     if running and record.addresses and not running & record.addresses:
         return (
             running,
@@ -180,5 +175,5 @@ def _addresses(service: Service, record: Record) -> tuple[frozenset[str], str]:
     return frozenset(), "no task answers: a missing name would be remembered by resolvers"
 
 
-def _public_ips(tasks: list[Task]) -> frozenset[str]:
-    return frozenset(task.public_ip for task in tasks if task.public_ip)
+def _public_ips(targets: list[Target]) -> frozenset[str]:
+    return frozenset(each.public_ip for each in targets if each.public_ip)

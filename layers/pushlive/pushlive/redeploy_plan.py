@@ -26,19 +26,17 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from pushlive.model import REDEPLOY_TAG, ROLLING_BACK, UNDER_WAY
 from pushlive.times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pushlive.model import Image, Service, ServiceDeployment
+
 ON_PUSH = "on-push"
 PAUSED = "paused"
 ROLLING = "ROLLING"
-
-# The states of ListServiceDeployments (API reference, ServiceDeployment, status).
-ROLLING_BACK = frozenset({"ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"})
-ROLLED_BACK = frozenset({"ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED"})
-UNDER_WAY = frozenset({"PENDING", "IN_PROGRESS"})
 
 ONE_SECOND = timedelta(seconds=1)
 
@@ -64,91 +62,20 @@ class Decision(NamedTuple):
     desired_count: int | None = None
 
 
-class Image(NamedTuple):
-    """What an image reference of a task definition, `REGISTRY/REPOSITORY:TAG`, names in ECR now."""
+class DeploymentState(NamedTuple):
+    """What is there of a service, as far as deploying it needs. Images and digests are by container name."""
 
-    reference: str
-    digest: str | None
-    """None: the repository has no image of that tag."""
-    pushed_at: datetime | None = None
-    members: frozenset[str] = frozenset()
-    """The child manifests of an index: ECS may report the digest of either."""
-    artifact: str = ""
-    """The media type of what the tag names instead of an image, such as a Helm chart."""
-
-    @property
-    def absence(self) -> str:
-        """Return, in words, that there is no image."""
-        what = f"a {self.artifact}, which is no container image" if self.artifact else "no image"
-        return f"{self.reference} names {what}"
-
-    def is_run_as(self, digest: str | None) -> bool:
-        """Return whether ECS, running this image, may report `digest`."""
-        return digest is not None and (digest == self.digest or digest in self.members)
-
-
-class ServiceDeployment(NamedTuple):
-    """One deployment of a service, with what it resolved."""
-
-    deployment_arn: str
-    status: str
-    created_at: datetime
-    digests: dict[str, str]
-    """Image reference to the digest that the deployment's service revision recorded; may lack some."""
-    finished_at: datetime | None = None
-    circuit_breaker_triggered: bool = False
-    resolved: bool = False
-    """It resolved the image of some container, also of one that has another name by now."""
-    status_reason: str = ""
-    """What ECS says of it."""
-    rolled_back_to: Mapping[str, str] = MappingProxyType({})
-    """Image reference to the digest that runs again after it failed; may lack some."""
-    untold: bool = False
-    """ECS never tells which digests it ran, or whether it ran any (`versionConsistency: disabled`)."""
-    bake_seconds: float = 0
-    """For so long ECS keeps it under way after its tasks have replaced all others."""
-    has_way_back: bool = True
-    """Its rollback goes to a revision that runs something else, or has not begun."""
-    rolling_back_since: datetime | None = None
-    """When its rollback began; before that, when ECS last changed it."""
-
-    @property
-    def failed(self) -> bool:
-        """Return whether ECS gave this deployment up."""
-        return self.status in ROLLED_BACK or self.circuit_breaker_triggered
-
-    @property
-    def name(self) -> str:
-        """Return the last part of the ARN, enough for a person to find it."""
-        return self.deployment_arn.rsplit("/", 1)[-1]
-
-
-class Service(NamedTuple):
-    """The live state of a service, as far as deploying it needs."""
-
-    service_name: str
-    status: str
-    redeploy: str | None
-    """The value of its tag `pushlive:redeploy`."""
-    desired_count: int
-    start_count: int | None
+    service: Service
+    start_count: int | None = 1
     """The value of its tag `pushlive:desired-count`; 1 without. None for a DAEMON, which takes no count."""
-    deployment_controller: str
-    image_references: tuple[str, ...]
+    references: Mapping[str, str] = MappingProxyType({})
     """The images of its task definition, as written there."""
-    images: tuple[Image, ...] = ()
+    images: Mapping[str, Image] = MappingProxyType({})
     """Those of them that are a tag in this account's registry, in a repository that is ours to deploy."""
     deployments: tuple[ServiceDeployment, ...] = ()
     """Newest first."""
-    running_digests: tuple[dict[str, str], ...] = ()
-    """For each running task of the newest deployment: image reference to digest."""
-    running_count: int = 0
-    """The running tasks of all deployments."""
-    held: bool = False
-    """We have just set its desired count to 0, because there was no image."""
-    strategy: str = ROLLING
-    deployed_at: datetime | None = None
-    """When its newest deployment was created, also one that ECS lists no more."""
+    running_digests: tuple[Mapping[str, str], ...] = ()
+    """Of each running task of the newest deployment."""
     is_history_whole: bool = True
     """`deployments` are all that it ever had: ECS forgets them after 90 days, and the newest 20 are read."""
 
@@ -159,18 +86,19 @@ class Service(NamedTuple):
         A deployment at desired count 0 starts no task, so it resolves and records no digest. Where
         deployments are missing, or never tell their digests, nothing is certain.
         """
-        if self.running_count or self.running_digests or not self.is_history_whole:
+        if self.service.running_count or self.running_digests or not self.is_history_whole:
             return False
-        return not any(d.resolved or d.digests or d.untold for d in self.deployments)
+        return not any(each.digests or each.untold for each in self.deployments)
 
 
 def opt_out(service: Service) -> str | None:
     """Return why `service` is none of our business, or None if it asks to be deployed."""
     if service.status != "ACTIVE":
         return f"the service is {service.status}"
-    if service.redeploy == PAUSED:
+    redeploy = service.tags.get(REDEPLOY_TAG)
+    if redeploy == PAUSED:
         return "paused by its tag pushlive:redeploy"
-    if service.redeploy != ON_PUSH:
+    if redeploy != ON_PUSH:
         return "not opted in: it has no tag pushlive:redeploy = on-push"
     if service.deployment_controller != "ECS":
         return f"its deployments belong to the controller {service.deployment_controller}, not to ECS"
@@ -179,35 +107,39 @@ def opt_out(service: Service) -> str | None:
     return None
 
 
-def plan_deployment(service: Service, pushed: Image | None, now: datetime, late_seconds: int) -> Decision:
-    """Return what to do with `service`.
+def plan_deployment(
+    state: DeploymentState, pushed: Image | None, now: datetime, late_seconds: int, *, held: bool = False
+) -> Decision:
+    """Return what to do with the service.
 
     `pushed` is the image that woke us, with the time of the push; None on the schedule and after
     a deployment, when each image of the service is judged by the time its digest came to ECR.
-    A push waits for a rollback for `late_seconds` at most.
+    A push waits for a rollback for `late_seconds` at most. With `held` this run has just set the desired
+    count to 0, because there was no image.
     """
+    service = state.service
     if why := opt_out(service):
         return _leave(why)
-    if pushed is not None and pushed.reference not in service.image_references:
+    if pushed is not None and pushed.reference not in state.references.values():
         return _leave("uses another image")
-    if not service.images:
+    if not state.images:
         return _leave(
             "no image of its task definition is a tag in this registry, in a repository that the stack "
-            f"deploys: {service.image_references}"
+            f"deploys: {', '.join(state.references.values())}"
         )
-    missing = [image for image in service.images if image.digest is None]
+    missing = [image for image in state.images.values() if image.digest is None]
     if missing:
-        if service.never_ran and service.desired_count > 0 and service.start_count is not None:
+        if state.never_ran and service.desired_count > 0 and state.start_count is not None:
             named = f", which names a {missing[0].artifact} now" if missing[0].artifact else ""
             why = f"waits for the first push of {missing[0].reference}{named}"
             return Decision(Action.HOLD, why, desired_count=0)
         return _leave(missing[0].absence)
-    if service.held and service.desired_count == 0:
+    if held and service.desired_count == 0:
         return Decision(
-            Action.START, "pushed while the service was held at 0", desired_count=service.start_count
+            Action.START, "pushed while the service was held at 0", desired_count=state.start_count
         )
-    newest = service.deployments[0] if service.deployments else None
-    if failure := failure_of_these_images(service):
+    newest = state.deployments[0] if state.deployments else None
+    if failure := failure_of_these_images(state):
         return _leave(
             f"this image failed at {moment(failure.finished_at or failure.created_at)} "
             f"in deployment {failure.name}; push a new one"
@@ -216,32 +148,35 @@ def plan_deployment(service: Service, pushed: Image | None, now: datetime, late_
         return _leave(
             f"a rollback is in progress in deployment {newest.name}; looked at again when it is over"
         )
-    awaited = [image for image in _with_push_time(service, pushed) if not _is_deployed(image, service)]
+    awaited = [
+        image
+        for container, image in _with_push_time(state, pushed).items()
+        if not _is_deployed(container, image, state)
+    ]
     if not awaited:
         return _leave(f"already live, or carried by deployment {newest.name}" if newest else "already live")
     if pushed is None and any(
         image.pushed_at and now < image.pushed_at + EVENT_UNDER_WAY for image in awaited
     ):
         return _leave(f"{awaited[0].reference} was pushed a moment ago: its own event is on its way")
-    if service.desired_count == 0 and service.never_ran:
-        return Decision(Action.START, "first push", desired_count=service.start_count)
+    if service.desired_count == 0 and state.never_ran:
+        return Decision(Action.START, "first push", desired_count=state.start_count)
     if service.desired_count == 0:
         return _leave("scaled to 0")
     return Decision(Action.DEPLOY, f"{awaited[0].reference} now names {awaited[0].digest}")
 
 
-def is_live(images: Sequence[Image], running_digests: Sequence[Mapping[str, str]]) -> bool:
+def is_live(images: Mapping[str, Image], running_digests: Sequence[Mapping[str, str]]) -> bool:
     """Return whether all running tasks of a service's newest deployment run what its images' tags name now.
 
-    Then `plan_deployment` leaves the service, whatever its deployments say.
+    Both are by container name. Then `plan_deployment` leaves the service, whatever its deployments say.
     """
-    return (
-        bool(images)
-        and bool(running_digests)
-        and all(
-            image.is_run_as(digests.get(image.reference)) for image in images for digests in running_digests
-        )
-    )
+    return bool(images) and bool(running_digests) and all(_run(images, each) for each in running_digests)
+
+
+def _run(images: Mapping[str, Image], digests: Mapping[str, str]) -> bool:
+    """Return whether these digests are what the images' tags name."""
+    return all(image.is_run_as(digests.get(container)) for container, image in images.items())
 
 
 def _leave(reason: str) -> Decision:
@@ -260,47 +195,48 @@ def _rolls_back(deployment: ServiceDeployment, now: datetime, late_seconds: int)
     return now < since + timedelta(seconds=late_seconds)
 
 
-def _with_push_time(service: Service, pushed: Image | None) -> list[Image]:
+def _with_push_time(state: DeploymentState, pushed: Image | None) -> dict[str, Image]:
     """Return the service's images, the pushed one with the time of the event.
 
     An old digest that gets the tag back keeps the time of its first push in ECR; only the event
     knows when the tag moved.
     """
-    return [
-        image._replace(pushed_at=max(filter(None, (image.pushed_at, pushed.pushed_at)), default=None))
+    return {
+        container: image._replace(
+            pushed_at=max(filter(None, (image.pushed_at, pushed.pushed_at)), default=None)
+        )
         if pushed and pushed.reference == image.reference and pushed.digest == image.digest
         else image
-        for image in service.images
-    ]
+        for container, image in state.images.items()
+    }
 
 
-def failure_of_these_images(service: Service) -> ServiceDeployment | None:
+def failure_of_these_images(state: DeploymentState) -> ServiceDeployment | None:
     """Return the deployment of what the tags name now, if that failed the last time it was tried."""
-    for deployment in service.deployments:
-        if deployment.digests and all(
-            image.is_run_as(deployment.digests.get(image.reference)) for image in service.images
-        ):
+    for deployment in state.deployments:
+        if deployment.digests and _run(state.images, deployment.digests):
             return deployment if deployment.failed else None
     return None
 
 
-def _is_deployed(image: Image, service: Service) -> bool:
+def _is_deployed(container: str, image: Image, state: DeploymentState) -> bool:
     """Return whether the newest deployment carries `image`: two rules, each enough to stop a repetition.
 
     Which digest ECS reports for an index is not documented. If it were one that we do not know,
     the rule by time still deploys each push once only, or twice if ECS took the first within its second.
     """
-    if is_live([image], service.running_digests):
+    service, deployable_from = state.service, _deployable_from(image)
+    if is_live({container: image}, state.running_digests):
         return True  # whatever else is known, or no longer
-    if not service.deployments:
-        return service.deployed_at is not None and service.deployed_at >= _deployable_from(image)
-    newest = service.deployments[0]
-    if newest.created_at >= _deployable_from(image):
+    if not state.deployments:
+        return service.deployed_at is not None and service.deployed_at >= deployable_from
+    newest = state.deployments[0]
+    if newest.created_at >= deployable_from:
         # One made while the desired count went to 0 has resolved nothing and so carries nothing.
         # A service's first deployment counts all the same: somebody made the service at 0 on purpose.
-        return bool(newest.digests) or service.desired_count > 0 or len(service.deployments) == 1
-    resolved = newest.digests.get(image.reference)
-    if newest.created_at >= _deployable_from(image) - ONE_SECOND:
+        return bool(newest.digests) or service.desired_count > 0 or len(state.deployments) == 1
+    resolved = newest.digests.get(container)
+    if newest.created_at >= deployable_from - ONE_SECOND:
         # Before or after the push? A tag is resolved when the first task starts (ECS guide, "Container image
         # resolution"), which is later: until then it carries the push in any case, and then its digest tells.
         return image.is_run_as(resolved) if resolved else service.desired_count > 0

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from pushlive import ecr, ecs
 from pushlive.config import ConfigError
 from pushlive.image_reference import tagged
-from pushlive.redeploy_plan import Image, Service, ServiceDeployment, opt_out
+from pushlive.model import DESIRED_COUNT_TAG
+from pushlive.redeploy_plan import DeploymentState, opt_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
 
     from pushlive.config import Settings
+    from pushlive.model import Image, Service, ServiceDeployment
 
 START_COUNT = re.compile(
     "0*[1-9][0-9]{0,3}"
@@ -38,83 +40,63 @@ class LiveServices:
     images: dict[str, Image] = field(default_factory=dict)
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    def all(self) -> list[ecs.Service]:
+    def all(self) -> list[Service]:
         """Return every service of the cluster."""
         cluster = self.settings.cluster_arn
         return ecs.services(self.ecs_client, cluster, ecs.service_names(self.ecs_client, cluster))
 
-    def named(self, service_name: str) -> ecs.Service | None:
+    def named(self, service_name: str) -> Service | None:
         """Return the service as it is now; None if there is no such service."""
         found = ecs.services(self.ecs_client, self.settings.cluster_arn, [service_name])
         return found[0] if found else None
 
-    def outline(self, found: ecs.Service) -> Service:
+    def outline(self, service: Service) -> DeploymentState:
         """Return what is known of a service without reading its images and deployments.
 
         Raises:
             ConfigError: its tag `pushlive:desired-count` is no number of tasks.
             IncompleteAnswerError: ECS has not told what decisions need.
         """
-        found.check()
-        service = Service(
-            service_name=found.service_name,
-            status=found.status,
-            redeploy=found.tags.get(ecs.REDEPLOY_TAG),
-            desired_count=found.desired_count,
-            start_count=1,
-            deployment_controller=found.deployment_controller,
-            image_references=(),
-            running_count=found.running_count,
-            strategy=found.strategy,
-            deployed_at=found.deployed_at,
-        )
+        service.check()
         if opt_out(service):
-            return service
-        definition = ecs.task_definition(self.ecs_client, found.task_definition_arn)
-        references = tuple(definition.images.values())
-        count = None if found.is_daemon else start_count(found)
-        return service._replace(start_count=count, image_references=references)
+            return DeploymentState(service)
+        definition = ecs.task_definition(self.ecs_client, service.task_definition_arn)
+        count = None if service.is_daemon else start_count(service)
+        return DeploymentState(service, count, definition.images)
 
-    def whole(self, found: ecs.Service, outline: Service) -> Service:
+    def whole(self, outline: DeploymentState) -> DeploymentState:
         """Return the service with all that its plan may ask for.
 
         Deployments are read after the images: who has deployed what a tag names now is seen.
         """
-        cluster = self.settings.cluster_arn
-        definition = ecs.task_definition(self.ecs_client, found.task_definition_arn)
-        images = tuple(image for reference in outline.image_references if (image := self.image(reference)))
-        deployments = self.deployments(found)
-        running = ecs.running_digests(
-            ecs.tasks(self.ecs_client, cluster, found.service_name), definition, found.newest_deployment_id
-        )
-        if found.desired_count == 0:
+        service = outline.service
+        named = {name: self.image(reference) for name, reference in outline.references.items()}
+        deployments = self.deployments(service)
+        tasks = ecs.tasks(self.ecs_client, self.settings.cluster_arn, service.service_name)
+        running = ecs.running_digests(tasks, service.newest_deployment_id)
+        if service.desired_count == 0:
             # Read after the deployments: whoever has started it since is seen here, or claims as we would.
-            newest, found = found.newest_deployment_id, self.named(found.service_name) or found
-            if found.desired_count > 0 or found.newest_deployment_id != newest:
+            newest, service = service.newest_deployment_id, self.named(service.service_name) or service
+            if service.desired_count > 0 or service.newest_deployment_id != newest:
                 # By a run or a person, perhaps after the deployments were read.
-                deployments = self.deployments(found)
+                deployments = self.deployments(service)
         return outline._replace(
-            desired_count=found.desired_count,
-            images=images,
+            service=service,
+            images={name: image for name, image in named.items() if image},
             deployments=deployments,
             running_digests=running,
-            running_count=found.running_count,
-            deployed_at=found.deployed_at,
-            is_history_whole=self._is_whole(deployments, found),
+            is_history_whole=self._is_whole(deployments, service),
         )
 
-    def _is_whole(self, deployments: tuple[ServiceDeployment, ...], found: ecs.Service) -> bool:
+    def _is_whole(self, deployments: tuple[ServiceDeployment, ...], service: Service) -> bool:
         """Return whether these are all deployments that the service ever had."""
-        is_young = found.created_at is not None and self.clock() < found.created_at + HISTORY
+        is_young = service.created_at is not None and self.clock() < service.created_at + HISTORY
         return is_young and len(deployments) < ecs.DEPLOYMENTS_READ
 
-    def deployments(self, found: ecs.Service) -> tuple[ServiceDeployment, ...]:
+    def deployments(self, service: Service) -> tuple[ServiceDeployment, ...]:
         """Return the service's newest deployments, newest first."""
         settings = self.settings
-        definition = ecs.task_definition(self.ecs_client, found.task_definition_arn)
-        return ecs.deployments(
-            self.ecs_client, settings.cluster_arn, found.service_name, definition, settings.registry
-        )
+        return ecs.deployments(self.ecs_client, settings.cluster_arn, service.service_name, settings.registry)
 
     def image(self, reference: str) -> Image | None:
         """Return what a reference names now; None for an image that is not ours to deploy."""
@@ -126,16 +108,16 @@ class LiveServices:
         return self.images[reference]
 
 
-def start_count(found: ecs.Service) -> int:
+def start_count(service: Service) -> int:
     """Return with how many tasks a service that has never run is started.
 
     Raises:
         ConfigError: its tag `pushlive:desired-count` is no number of tasks.
     """
-    text = found.tags.get(ecs.DESIRED_COUNT_TAG, "1")
+    text = service.tags.get(DESIRED_COUNT_TAG, "1")
     if not START_COUNT.fullmatch(text):
         raise ConfigError(
-            f"The tag {ecs.DESIRED_COUNT_TAG} of service {found.service_name} is {text!r:.80}: "
+            f"The tag {DESIRED_COUNT_TAG} of service {service.service_name} is {text!r:.80}: "
             "give a whole number of tasks, from 1 to 9999"
         )
     return int(text)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from botocore.exceptions import ClientError
 
 from pushlive.config import ConfigError
-from pushlive.record_plan import OWNER_PREFIX, Record
+from pushlive.model import Record
+from pushlive.record_plan import OWNER_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

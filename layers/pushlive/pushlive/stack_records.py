@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from pushlive.config import Settings
     from pushlive.events import StackRequest
+    from pushlive.model import Service
 
 
 @dataclass
@@ -106,6 +107,6 @@ class StackRecords:
             if self.settings.admits_host_name(name):
                 self.remove(service_arn.removeprefix(services_arn), name)
 
-    def _take_the_tag_off(self, service: ecs.Service) -> None:
+    def _take_the_tag_off(self, service: Service) -> None:
         if service.status == "ACTIVE" and not self.settings.dry_run:
             ecs.forget_host_name(self.ecs_client, service.service_arn)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pushlive import ecr, ecs
 from pushlive.image_reference import is_in, tagged
+from pushlive.model import REDEPLOY_TAG
 from pushlive.outcome_plan import TOLD_WITHIN
 from pushlive.redeploy_plan import ON_PUSH, is_live
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pushlive.events import Push
-    from pushlive.redeploy_plan import Image
+    from pushlive.model import Image, Service, Task
     from pushlive.redeploy_state import LiveServices
 
 SMALL = 3
@@ -31,48 +32,47 @@ SMALL = 3
 class Survey(NamedTuple):
     """The tasks of a cluster, by their services' names."""
 
-    tasks: Mapping[str, Sequence[ecs.Task]]
+    tasks: Mapping[str, Sequence[Task]]
     registry: str
 
-    def references(self, service: ecs.Service) -> frozenset[str]:
-        """Return the images of the service's task definition that are tags of the registry.
+    def references(self, service: Service) -> dict[str, str]:
+        """Return container name to image, of those of its task definition that are tags of the registry.
 
         Empty where no task of this revision tells them. ECS may add containers of its own to a task, and
         where it put the digest that it resolved in a tag's place, the task does not tell the tag.
         """
         for task in self.tasks.get(service.service_name, ()):
             if task.task_definition_arn == service.task_definition_arn:
-                ours = frozenset(image for image in task.images.values() if is_in(image, self.registry))
-                return ours if all(tagged(image, self.registry) for image in ours) else frozenset()
-        return frozenset()
+                ours = {name: image for name, image in task.images.items() if is_in(image, self.registry)}
+                return ours if all(tagged(image, self.registry) for image in ours.values()) else {}
+        return {}
 
-    def may_use(self, service: ecs.Service, repository: str, tag: str) -> bool:
+    def may_use(self, service: Service, repository: str, tag: str) -> bool:
         """Return whether the service's task definition names this tag, or may name it."""
-        references = self.references(service)
+        references = self.references(service).values()
         return not references or any(
             tagged(reference, self.registry) == (repository, tag) for reference in references
         )
 
-    def is_settled(self, service: ecs.Service, images: Mapping[str, Image], now: datetime) -> bool:
-        """Return whether there is surely nothing to deploy, and nothing to tell, of a service."""
+    def is_settled(self, service: Service, images: Mapping[str, Image], now: datetime) -> bool:
+        """Return whether there is surely nothing to deploy, and nothing to tell, of a service.
+
+        `images` has what the tags name now, by reference.
+        """
         references = self.references(service)
         if service.completed_at is None or now < service.completed_at + TOLD_WITHIN:
             return False
-        if not service.desired_count or not references <= images.keys():
+        if not service.desired_count or not images.keys() >= set(references.values()):
             return False
-        running = [
-            {task.images[name]: digest for name, digest in task.digests.items() if name in task.images}
-            for task in self.tasks.get(service.service_name, ())
-            if task.deployment_id == service.newest_deployment_id and task.last_status == "RUNNING"
-        ]
-        return is_live([images[reference] for reference in references], running)
+        running = ecs.running_digests(self.tasks.get(service.service_name, ()), service.newest_deployment_id)
+        return is_live({name: images[reference] for name, reference in references.items()}, running)
 
 
 def worth_a_look(
-    live: LiveServices, services: Sequence[ecs.Service], push: Push | None, now: datetime
-) -> list[ecs.Service]:
+    live: LiveServices, services: Sequence[Service], push: Push | None, now: datetime
+) -> list[Service]:
     """Return the services without those of which a survey knows that they are to be left."""
-    asking = [service for service in services if service.tags.get(ecs.REDEPLOY_TAG) == ON_PUSH]
+    asking = [service for service in services if service.tags.get(REDEPLOY_TAG) == ON_PUSH]
     if len(asking) <= SMALL:
         return list(services)
     registry = live.settings.registry
@@ -80,7 +80,7 @@ def worth_a_look(
     if push:
         left = [each for each in asking if not survey.may_use(each, push.repository, push.tag)]
     else:
-        named = {reference for each in asking for reference in survey.references(each)}
+        named = {reference for each in asking for reference in survey.references(each).values()}
         images = ecr.images(live.ecr_client, named, registry)
         left = [each for each in asking if survey.is_settled(each, images, now)]
     names = {each.service_name for each in left}

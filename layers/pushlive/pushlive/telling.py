@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from pushlive import claims, ecs, outcome_plan
 from pushlive.metrics import Metric, emit
-from pushlive.outcome_plan import Circumstances, Outcome
+from pushlive.outcome_plan import Outcome
 from pushlive.stopped_tasks import why_stopped
 from pushlive.times import moment
 
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
     from pushlive.config import Settings
+    from pushlive.model import Service, ServiceDeployment
     from pushlive.outcome_plan import Message
-    from pushlive.redeploy_plan import Service, ServiceDeployment
+    from pushlive.redeploy_plan import DeploymentState
 
 METRICS = {Outcome.LIVE: Metric.DEPLOYMENTS_LIVE, Outcome.FAILED: Metric.DEPLOYMENTS_FAILED}
 
@@ -65,39 +66,41 @@ class Telling:
     sns_client: Callable[[], SNSClient]
     logger: Logger
 
-    def tell(self, service: Service, found: ecs.Service, now: datetime) -> None:
+    def tell(self, state: DeploymentState, now: datetime) -> None:
         """Say what became of the service's deployments, each once, and whether the newest is late."""
-        if late := outcome_plan.late(service, now, self.settings.late_seconds):
+        service = state.service
+        if late := outcome_plan.late(state, now, self.settings.late_seconds):
             self.logger.warning(
                 "late",
                 reason=f"{late.name} is {late.status} since {moment(late.created_at)}",
                 ecs_service=service.service_name,
                 ecs_says=late.status_reason,
-                stopped_reason=self._why_stopped(late, found),
+                stopped_reason=self._why_stopped(late, service),
             )
             emit(Metric.DEPLOYMENTS_LATE, self.settings.cluster_arn)
-        for deployment, outcome in outcome_plan.ended(service, now):
-            around = self._circumstances(deployment, outcome, found)
-            message = outcome_plan.message(service, deployment, around)
+        for deployment, outcome in outcome_plan.ended(state, now):
+            why = self._why_stopped(deployment, service) if outcome is Outcome.FAILED else ""
+            definition = ecs.task_definition(self.ecs_client, service.task_definition_arn)
+            message = outcome_plan.message(state, deployment, definition, why)
             subject = f"{service.service_name}/{deployment.name}/{outcome.value}"
             if send_once(self.sns_client(), self.logs_client(), self.settings, subject, message, now):
                 reason = message.text.partition("\n")[0]
-                self._note(service, deployment, outcome, reason, around.stopped_reason)
+                self._note(state, deployment, outcome, reason, why)
 
     def _note(
         self,
-        service: Service,
+        state: DeploymentState,
         deployment: ServiceDeployment,
         outcome: Outcome,
         reason: str,
         stopped_reason: str,
     ) -> None:
         """Write the outcome's line, and measure it."""
-        seconds = outcome_plan.seconds_to_live(service, deployment) if outcome is Outcome.LIVE else None
+        seconds = outcome_plan.seconds_to_live(state, deployment) if outcome is Outcome.LIVE else None
         self.logger.info(
             outcome.value,
             reason=reason,
-            ecs_service=service.service_name,
+            ecs_service=state.service.service_name,
             deployment=deployment.name,
             seconds_to_live=seconds,
             stopped_reason=stopped_reason,
@@ -106,22 +109,10 @@ class Telling:
         if seconds is not None:
             emit(Metric.SECONDS_TO_LIVE, self.settings.cluster_arn, seconds)
 
-    def _circumstances(
-        self, deployment: ServiceDeployment, outcome: Outcome, found: ecs.Service
-    ) -> Circumstances:
-        definition = ecs.task_definition(self.ecs_client, found.task_definition_arn)
-        return Circumstances(
-            region=self.settings.region,
-            host_name=found.tags.get(ecs.HOST_NAME_TAG, ""),
-            port=definition.port,
-            log_group=definition.log_group,
-            stopped_reason=self._why_stopped(deployment, found) if outcome is Outcome.FAILED else "",
-        )
-
-    def _why_stopped(self, deployment: ServiceDeployment, found: ecs.Service) -> str:
+    def _why_stopped(self, deployment: ServiceDeployment, service: Service) -> str:
         """Return why tasks that were created since the deployment's creation stopped, if they failed."""
         return why_stopped(
             ecs.stopped_tasks(
-                self.ecs_client, self.settings.cluster_arn, found.service_name, deployment.created_at
+                self.ecs_client, self.settings.cluster_arn, service.service_name, deployment.created_at
             )
         )
