@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from redeploy_service.app import logger
 
 from pushlive import cloudformation as answers
 from pushlive.events import StackRequest
 
 if TYPE_CHECKING:
-    from tests.functions.conftest import CloudFormation
+    from tests.functions.conftest import CloudFormation, Log
 
 REQUEST = StackRequest(
     event_id="request-1",
@@ -104,3 +105,27 @@ def test_the_answer_stays_below_4096_bytes_and_keeps_the_reasons_beginning(
     assert answered["Reason"].startswith("ConfigError: ")
     assert len(answered["Reason"]) == 1000
     assert cloudformation.lengths[0] < 4096
+
+
+def test_what_is_done_for_the_stack_is_in_the_log(cloudformation: CloudFormation, log: Log) -> None:
+    request = REQUEST._replace(request_type="Update", response_url=cloudformation.url)
+    answers.serve(request, lambda _: None, logger)
+    [line] = log.lines()
+    assert (line["message"], line["reason"], line["resource"]) == ("update", "asked by the stack", MADE)
+    assert cloudformation.answer["Status"] == "SUCCESS"
+
+
+def test_what_fails_is_answered_and_in_the_log_with_its_trace(
+    cloudformation: CloudFormation, log: Log
+) -> None:
+    def fail(_: StackRequest) -> None:
+        raise ValueError("no such zone")
+
+    answers.serve(REQUEST._replace(response_url=cloudformation.url), fail, logger)
+    [line] = log.lines()
+    assert (line["message"], line["level"], line["resource"]) == ("failed", "ERROR", MADE)
+    assert "no such zone" in line["exception"]
+    assert (cloudformation.answer["Status"], cloudformation.answer["Reason"]) == (
+        "FAILED",
+        "ValueError: no such zone",
+    )
