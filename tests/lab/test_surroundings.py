@@ -96,28 +96,28 @@ def make_lab(
 @pytest.mark.parametrize(
     ("environment", "arguments", "umask"),
     [
-        ({"AWS_PROFILE": "nobody-s"}, ["--tasks", "processes"], -1),
         (
-            {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "real", "AWS_SESSION_TOKEN": "real"},
+            {
+                "AWS_PROFILE": "nobody-s",
+                "AWS_ACCESS_KEY_ID": "AKIA",
+                "AWS_SECRET_ACCESS_KEY": "real",
+                "AWS_SESSION_TOKEN": "real",
+                "AWS_ENDPOINT_URL": NOBODY,
+                "AWS_ENDPOINT_URL_STS": NOBODY,
+                "AWS_CA_BUNDLE": "/nowhere",
+            },
             ["--tasks", "processes"],
             -1,
         ),
-        ({"AWS_ENDPOINT_URL": NOBODY, "AWS_ENDPOINT_URL_STS": NOBODY}, ["--tasks", "processes"], -1),
-        ({"AWS_CA_BUNDLE": "/nowhere"}, ["--tasks", "processes"], -1),
         (PROXIES, ["--tasks", "processes"], -1),
         ({"DOCKER_HOST": "tcp://127.0.0.1:1"}, [], -1),
-        (None, ["--tasks", "processes"], -1),
-        ({}, ["--tasks", "processes"], 0o077),
+        (None, ["--tasks", "processes"], 0o077),
     ],
     ids=[
-        "profile-that-does-not-exist",
-        "foreign-credentials",
-        "endpoints-elsewhere",
-        "ca-bundle-that-does-not-exist",
+        "another-account-s-settings",
         "proxies-and-no-word-of-loopback",
         "docker-host-to-nowhere",
-        "almost-nothing",
-        "umask-077",
+        "almost-nothing-and-umask-077",
     ],
 )
 def test_a_lab_is_reached_and_leaves_nothing(
