@@ -170,15 +170,20 @@ class EcsResources:
         return request
 
 
-def kept_by_tasks(interfaces: Callable[[], Mapping[str, Interface]]) -> dict[str, Callable[[str], None]]:
+def kept_by_tasks(
+    interfaces: Callable[[], Mapping[str, Interface]], network_of: Callable[[str], str]
+) -> dict[str, Callable[[str], None]]:
     """Return, by type, what refuses to delete a resource while a task's network interface needs it.
+
+    `network_of` tells the VPC of a subnet.
 
     EC2 API reference, DetachInternetGateway ("must not contain any running instances with … public IPv4
     addresses"), DeleteSubnet; of a task Fargate's interface counts.
     """
 
-    def gateway(_physical_id: str) -> None:
-        if any(each.public_ip for each in interfaces().values()):
+    def gateway(physical_id: str) -> None:
+        network = physical_id.partition("|")[2]  # an attachment is called `IGW|vpc-…`
+        if any(each.public_ip and network_of(each.subnet_id) == network for each in interfaces().values()):
             raise RuntimeError("DependencyViolation: the network has some mapped public address(es)")
 
     def subnet(physical_id: str) -> None:

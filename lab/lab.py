@@ -176,7 +176,7 @@ class Lab:
                     "AWS::Logs::QueryDefinition": saved_queries(self.saved_queries),
                 }
             )
-            ministack.refuse_deletions(kept_by_tasks(self.ecs.interfaces))
+            ministack.refuse_deletions(kept_by_tasks(self.ecs.interfaces, ministack.network_of))
             self.names = Propagation(RecordSets(self.client("route53")), self._propagation_seconds)
             self._serve(
                 Edge(

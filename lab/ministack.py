@@ -273,6 +273,14 @@ def refuse_deletions(checks: Mapping[str, Callable[[str], None]]) -> None:
         known[kind] = {**known[kind], "delete": checked(check, known[kind]["delete"])}
 
 
+def network_of(subnet_id: str) -> str:
+    """Return the VPC of a subnet; empty where there is no such subnet."""
+    from ministack.services import ec2  # noqa: PLC0415
+
+    subnet: Mapping[str, str] = ec2._subnets.get(subnet_id, {})  # noqa: SLF001
+    return subnet.get("VpcId", "")
+
+
 def manifest_digest(repository: str, reference: str) -> str | None:
     """Return the digest that a tag or digest names in the registry, or None."""
     from ministack.services import ecr  # noqa: PLC0415

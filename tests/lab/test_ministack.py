@@ -142,6 +142,15 @@ def test_each_module_that_imported_a_function_gets_ours(
     assert before != after
 
 
+def test_a_subnet_s_network_is_known() -> None:
+    ec2 = import_module("ministack.services.ec2")
+    ec2._create_vpc({"CidrBlock": ["10.9.0.0/16"]})
+    [vpc_id] = [vpc["VpcId"] for vpc in ec2._vpcs.values() if vpc["CidrBlock"] == "10.9.0.0/16"]
+    ec2._create_subnet({"VpcId": [vpc_id], "CidrBlock": ["10.9.1.0/24"]})
+    [subnet_id] = [each["SubnetId"] for each in ec2._subnets.values() if each["VpcId"] == vpc_id]
+    assert (ministack.network_of(subnet_id), ministack.network_of("subnet-none")) == (vpc_id, "")
+
+
 def test_an_unknown_manifest_has_no_digest() -> None:
     assert ministack.manifest_digest("no-such-repository", "latest") is None
 
