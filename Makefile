@@ -30,8 +30,8 @@ lab: .venv/installed .venv-sam/installed .venv-aws/installed ## AWS on this mach
 test: .venv/installed .venv-sam/installed .venv-aws/installed .venv-runtime/installed .venv-checkov/installed ## all tests, in two processes: labs wait more than they work
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-why: .venv/installed ## why did it (not) deploy? What is wrong, with its cure: STACK=pushlive
-	@PYTHONPATH=layers/pushlive:. .venv/bin/python -m commands.why $(STACK) || [ $$? -eq 1 ]
+why: .venv/installed ## why did it (not) deploy? What is wrong, with its cure: STACK=pushlive; as JSON: JSON=1
+	@PYTHONPATH=layers/pushlive:. .venv/bin/python -m commands.why $(STACK) $(if $(JSON),--json) || [ $$? -eq 1 ]
 
 e2e: .venv/installed .venv-sam/installed .venv-aws/installed ## the same with Docker, the AWS CLI and sam local invoke
 	.venv/bin/python -m pytest tests/e2e -o log_cli=true --log-cli-level=INFO --log-cli-format='%(message)s' -o timeout=900
@@ -47,10 +47,12 @@ mutants: .venv/installed ## deliberate defects, and which check catches each; sm
 check: .venv/installed ## lint, format and types
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/python -m mypy
 
+# Renovate repeats the command that it finds at the top of each lock file; pyproject.toml has the rest of the options.
+LOCK = uv pip compile --quiet
 lock: ## write the lock files anew (needs uv)
-	for each in requirements/lab requirements/sam requirements/aws requirements/runtime requirements/checkov requirements/ecs-deploy; do uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate $$each.in -o $$each.txt; done
-	uv pip compile -q --upgrade --universal --python-version 3.13 --generate-hashes --no-emit-index-url --no-header --no-annotate layers/pushlive/requirements.in -o layers/pushlive/requirements.txt
-	uv pip compile -q --universal --python-version 3.13 --generate-hashes --no-emit-index-url --no-header --no-annotate requirements/plain.in -o requirements/plain.txt
+	for each in lab sam aws runtime checkov ecs-deploy; do $(LOCK) --upgrade --python-version=3.11 --output-file=requirements/$$each.txt requirements/$$each.in; done
+	$(LOCK) --upgrade --python-version=3.13 --output-file=layers/pushlive/requirements.txt layers/pushlive/requirements.in
+	$(LOCK) --python-version=3.13 --output-file=requirements/plain.txt requirements/plain.in
 
 clean: ## remove everything that was made here
 	rm -rf .venv .venv-sam .venv-aws .venv-runtime .venv-checkov .venv-ecs-deploy .aws-sam .lab .mypy_cache .pytest_cache .ruff_cache .hypothesis

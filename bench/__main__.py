@@ -1,4 +1,4 @@
-"""`python -m bench` measures all parts, prints tables, and writes docs/benchmarks.json."""
+"""`python -m bench` measures all parts, prints tables, and writes bench/benchmarks.json."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Json = dict[str, Any]
 
-FIGURES = Path(__file__).parents[1] / "docs" / "benchmarks.json"
+FIGURES = Path(__file__).with_name("benchmarks.json")
 PARTS = ("cold_start", "packages", "pushes", "growth")
 SPEED = 100
 

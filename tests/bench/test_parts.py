@@ -225,7 +225,7 @@ def test_a_package_is_as_large_as_its_archive(tmp_path: Path) -> None:
 
 
 def test_the_tables_show_each_part() -> None:
-    recorded_ = json.loads((cold_start.ROOT / "docs" / "benchmarks.json").read_text(encoding="utf-8"))
+    recorded_ = json.loads((cold_start.ROOT / "bench" / "benchmarks.json").read_text(encoding="utf-8"))
     taken = {way: [10.0, 20.0] for way in pushes.WAYS}
     recorded_ |= {"pushes": {"rounds": 2, **pushes.figures(taken), "aws_calls": {"ecs-deploy": 5}}}
     console = Console(file=io.StringIO(), width=80)

@@ -49,11 +49,11 @@ def test_sigterm_reaches_the_container_and_its_exit_code_comes_back(live: Typed)
     live.deploys("drains")
     ended = until(lambda: [c for c in live.stopped() if c.get("exitCode") is not None], "the old task's end")
     assert ended[-1]["exitCode"] == 0, "hello_app drains, and ends well"
-    until(lambda: any('"draining"' in line for line in live.log_lines()), "its last words in the log")
+    until(lambda: any("draining" in line for line in live.log_lines()), "its last words in the log")
 
 
 def test_the_log_shows_what_the_container_wrote(live: Typed) -> None:
-    until(lambda: any('"serving"' in line for line in live.log_lines()), "the line of a starting app")
+    until(lambda: any("serving" in line for line in live.log_lines()), "the line of a starting app")
 
 
 def test_the_same_image_pushed_again_deploys_nothing(live: Typed) -> None:

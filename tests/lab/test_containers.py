@@ -468,7 +468,7 @@ def test_hello_app_runs_as_a_task_and_stops_with_0(registry: str, tmp_path: Path
     async def scenario() -> None:
         async with machine(tmp_path) as m:
             run = await m.run_image(await m.runtime.pull(registry, "web", digest))
-            await until(lambda: any('"serving"' in line for line in run.lines), lambda: run.happened)
+            await until(lambda: any("serving" in line for line in run.lines), lambda: run.happened)
             connection = http.client.HTTPConnection(ADDRESS, PORT, timeout=DEADLINE_SECONDS)
             connection.request("GET", "/")
             assert b"version 42" in connection.getresponse().read()

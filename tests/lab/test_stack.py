@@ -249,7 +249,7 @@ def test_awslogs_brings_the_containers_lines(live: DeployedStack) -> None:
         [group] = [name for name in groups if name.endswith("TaskLogs")]
         return [event["message"] for event in logs.filter_log_events(logGroupName=group)["events"]]
 
-    until(lambda: any('"serving"' in line for line in lines()), "the log line of a starting app")
+    until(lambda: any("serving" in line for line in lines()), "the log line of a starting app")
 
 
 STUBBORN = b"""

@@ -18,7 +18,7 @@ case "$*" in
 *ensurepip*) exit {no_venv} ;;
 *"-m venv"*) for folder; do :; done; mkdir -p "$folder/bin/lib"; cp "$0" "$folder/bin/python" ;;
 *"-m pip"*) echo "Collecting everything"; exit {no_network} ;;
-*"-P -m"*) echo "$@" ;;
+*"-P -m"* | *commands.why*) echo "$@" ;;
 esac
 """
 
@@ -83,6 +83,20 @@ def test_a_command_runs_in_any_folder(clone: Path, command: str, module: str) ->
     assert done.returncode == 0, done.stderr
     said = subprocess.run([clone / command, "a b", "c"], capture_output=True, text=True, check=True)  # noqa: S603
     assert said.stdout == f"-P -m {module} a b c\n"
+
+
+@pytest.mark.parametrize(
+    ("variables", "command"),
+    [
+        ([], "-m commands.why"),
+        (["STACK=shop"], "-m commands.why shop"),
+        (["STACK=shop", "JSON=1"], "-m commands.why shop --json"),
+    ],
+    ids=["the-stack-of-samconfig", "another-stack", "as-json"],
+)
+def test_why_is_asked_with_the_variables_of_make(clone: Path, variables: list[str], command: str) -> None:
+    done = make(clone, python(clone), "why", *variables)
+    assert done.stdout.splitlines()[-1] == command, done.stderr
 
 
 def test_an_installation_that_failed_is_not_taken_for_one(clone: Path) -> None:

@@ -1,7 +1,7 @@
-"""What the functions cost as pushes and services become many: `python3 docs/costs_at_scale.py`.
+"""What the functions cost as pushes and services become many: `python3 bench/costs_at_scale.py`.
 
 On paper: list prices in USD of us-east-1, from AWS's pricing pages of Lambda and CloudWatch, before any free
-tier, times the runs and seconds in docs/benchmarks.json. Events of AWS services and schedules are free.
+tier, times the runs and seconds in bench/benchmarks.json. Events of AWS services and schedules are free.
 A push concerns one service.
 """
 

@@ -1,4 +1,4 @@
-"""What a service costs a month, three ways: `python3 docs/costs.py` prints the README's table.
+"""What a service costs a month, three ways: `python3 bench/costs.py` prints the README's table.
 
 List prices in USD of us-east-1, from AWS's pricing pages: Fargate, VPC (public IPv4 addresses), Route 53,
 Elastic Load Balancing, App Runner (its last list; it takes no new customers). Data transfer, images

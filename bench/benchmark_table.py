@@ -1,4 +1,4 @@
-"""The README's table of the figures that `make bench` wrote: `python3 docs/benchmark_table.py`."""
+"""The README's table of the figures that `make bench` wrote: `python3 bench/benchmark_table.py`."""
 
 from __future__ import annotations
 
