@@ -75,7 +75,7 @@ class Typed(DeployedStack):
         logs = self.lab.client("logs")
         groups = [g["logGroupName"] for g in logs.describe_log_groups()["logGroups"]]
         [group] = [name for name in groups if name.endswith("TaskLogs")]
-        found = logs.filter_log_events(logGroupName=group, filterPattern="-request")["events"]
+        found = logs.filter_log_events(logGroupName=group, filterPattern="-GET")["events"]
         return [event["message"] for event in found]
 
     def run_schedule(self, function: str) -> str:
