@@ -52,7 +52,6 @@ LOCK = uv pip compile --quiet
 lock: ## write the lock files anew (needs uv)
 	for each in lab sam aws runtime checkov ecs-deploy; do $(LOCK) --upgrade --python-version=3.11 --output-file=requirements/$$each.txt requirements/$$each.in; done
 	$(LOCK) --upgrade --python-version=3.13 --output-file=layers/pushlive/requirements.txt layers/pushlive/requirements.in
-	$(LOCK) --python-version=3.13 --output-file=requirements/plain.txt requirements/plain.in
 
 clean: ## remove everything that was made here
 	rm -rf .venv .venv-sam .venv-aws .venv-runtime .venv-checkov .venv-ecs-deploy .aws-sam .lab .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -106,7 +106,7 @@ def record(live: LiveState, story: Story) -> Recorded:
     ):
         aws.client.cache_clear()
         aws._session.cache_clear()  # noqa: SLF001 - the clients of this run are its own
-        aws._session().register("provide-client-params.*.*", note)  # noqa: SLF001
+        aws._session().events.register("provide-client-params.*.*", note)  # noqa: SLF001
         try:
             story.handler(read_event(story.event), Context())
         finally:
@@ -130,7 +130,7 @@ def plain_package(folder: Path, python: Path, *, compiled: bool) -> Path:
     """Return a folder with the libraries as `sam build` lays them out; compiled ones only if asked for."""
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     wheels = ["--only-binary=:all:", "--python-version", "3.13", "--implementation", "py", "--no-deps"]
-    lock = ["--require-hashes", "--requirement", str(ROOT / "requirements" / "plain.txt")]
+    lock = ["--require-hashes", "--requirement", str(ROOT / "layers" / "pushlive" / "requirements.txt")]
     command = [*pip, *wheels, *lock, "--target", str(folder)]
     subprocess.run(command, check=True, stderr=subprocess.PIPE)  # noqa: S603 - no shell
     if compiled:

@@ -80,7 +80,7 @@ class ThrottledWire(Wire):
     def _answer(self, request: AWSPreparedRequest, event_name: str, **more: object) -> AWSResponse | None:
         _before_send, service, operation = event_name.split(".")
         if self.recording:
-            with self.recorded(recording=False):
+            with self.recorded(""):
                 self.wait(CALL_SECONDS)
             bucket = self._buckets.get(operation)
             if bucket and not bucket.admits(self.now()):

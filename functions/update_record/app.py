@@ -18,9 +18,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import pushlive.lean_imports  # noqa: F401 - before the libraries
-
-# isort: split
 from aws_lambda_powertools import Logger
 
 from pushlive import aws, cloudformation, ecs, events, probe, route53

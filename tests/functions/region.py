@@ -317,7 +317,7 @@ class Region:
     def redeploy(self, event: Json | None = None, **env: str) -> None:
         """Run RedeployService, on the schedule where no event is given."""
         time_out = self.now + TIMEOUT_SECONDS
-        with self.wire.recorded(recording=True):
+        with self.wire.recorded("RedeployService"):
             Redeployment(
                 self._settings(env),
                 self.wire.client("ecs"),
@@ -331,7 +331,7 @@ class Region:
 
     def update_record(self, event: Json | None = None, *, seconds: float = 45, **env: str) -> None:
         """Run UpdateRecord, on the schedule where no event is given, with so much time to look again."""
-        with self.wire.recorded(recording=True):
+        with self.wire.recorded("UpdateRecord"):
             RecordUpdate(
                 self._settings({"CLAIMS_LOG_GROUP": RECORD_LOG_GROUP, **env}),
                 self.wire.client("ecs"),

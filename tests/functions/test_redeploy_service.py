@@ -947,6 +947,6 @@ def test_the_handler_serves_an_event_with_lambdas_settings(
         monkeypatch.setenv(key, value)
     monkeypatch.setattr("pushlive.aws.client", region.wire.client)
     region.push("2")
-    with region.wire.recorded(recording=True):
+    with region.wire.recorded("RedeployService"):
         redeploy_service.app.handler(region.schedule(), None)  # type: ignore[arg-type]
     assert region.changes() == ["UpdateService"]

@@ -947,7 +947,7 @@ def test_the_handler_serves_an_event_with_lambdas_settings(
 ) -> None:
     context = handler_env(monkeypatch, region)
     running(region)
-    with region.wire.recorded(recording=True):
+    with region.wire.recorded("UpdateRecord"):
         update_record.app.handler(region.task_event("RUNNING"), context)  # type: ignore[arg-type]
     assert region.addresses() == region.public_ips()
 

@@ -22,6 +22,7 @@ from moto.logs.models import logs_backends
 from moto.route53.models import route53_backends
 
 from lab.ecs.requests import EcsError
+from layer_build import OPERATIONS
 from pushlive import aws
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ class Wire:
 
     def forget(self, answer_ecs: Callable[[str, Json], Json], clock: Callable[[], float]) -> None:
         """Begin anew, with another ECS and another time: clients are made once, because that takes long."""
-        self.recording = False
+        self.recording = ""
+        """The function whose calls these are."""
         self.calls: list[Call] = []
         self.attempts: Counter[str] = Counter()
         self.faults: list[Fault] = []
@@ -95,9 +97,9 @@ class Wire:
         return client
 
     @contextmanager
-    def recorded(self, recording: bool) -> Iterator[None]:  # noqa: FBT001
-        """Whether calls in this block are a function's."""
-        before, self.recording = self.recording, recording
+    def recorded(self, function: str) -> Iterator[None]:
+        """The calls in this block are a function's; those of "" are somebody else's."""
+        before, self.recording = self.recording, function
         try:
             yield
         finally:
@@ -106,6 +108,8 @@ class Wire:
     def _note(self, params: Json, model: Any, **_: object) -> None:
         self._parameters = params
         if self.recording:
+            called = f"{model.service_model.service_name}:{model.name}"
+            assert called in OPERATIONS[self.recording], f"{called} of {self.recording} is not declared"
             self.calls.append(Call(model.name, dict(params)))
 
     def _answer(self, request: AWSPreparedRequest, event_name: str, **_: object) -> AWSResponse | None:
@@ -114,7 +118,7 @@ class Wire:
         if self.recording:
             self.attempts[operation] += 1
             for hook in self.hooks.pop(operation, []):
-                with self.recorded(recording=False):
+                with self.recorded(""):
                     hook()
             for fault in self.faults:
                 if fault.operation == operation and fault.times and fault.containing in str(parameters):

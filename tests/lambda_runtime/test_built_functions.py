@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from layer_build.__main__ import runtime_python
+from layer_build import runtime_python
 from tests.lambda_runtime.emulator import running
 from tests.lambda_runtime.expectations import (
     DUE_ROWS,
@@ -123,7 +123,7 @@ def test_all_code_is_the_built_artefacts_the_standard_librarys_or_the_runtimes(
     assert found.pop("elsewhere", set()) == set()
     assert set(found) == {"function", "layer", "standard library", "runtime"}
     assert found["function"] == {"app"}
-    assert {"pushlive", "aws_lambda_powertools", "botocore", "urllib3"} <= found["layer"]
+    assert {"pushlive", "aws_lambda_powertools", "boto3", "botocore", "urllib3"} <= found["layer"]
     assert "awslambdaric" in found["runtime"]
 
 

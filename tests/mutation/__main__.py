@@ -75,8 +75,8 @@ TESTS: dict[str, tuple[str, ...]] = {
     "update_record.app": (f"{WHOLE}update_record.py", f"{WHOLE}telling.py", f"{WHOLE}other_services.py"),
 }
 say = Console(highlight=False, markup=False, soft_wrap=True).print
-LEFT_OUT = {"__init__", "lean_imports"}
-"""They make the start of a function short: tests/lambda_runtime looks at built functions."""
+LEFT_OUT = {"__init__"}
+"""It holds no code."""
 
 
 def source(module: str) -> Path:

@@ -1,27 +1,18 @@
-"""What the roles may do: all that the code calls, and nothing else."""
+"""What the roles may do: what is declared of the functions, and nothing else."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import botocore
 import pytest
 
-from layer_build import aws_calls
-from layer_build.aws_calls import Module, UnknownCallError, services_made
-from layer_build.models import Models
+from layer_build import OPERATIONS
 from pushlive import claims
-from tests.template.stack import ROOT, Json, Stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LAYER = ROOT / "layers" / "pushlive" / "pushlive"
-FUNCTIONS = {
-    "RedeployService": ROOT / "functions" / "redeploy_service" / "app.py",
-    "UpdateRecord": ROOT / "functions" / "update_record" / "app.py",
-}
+    from tests.template.stack import Json, Stack
 
 # Lambda itself uses these, with the function's role: no line of the code calls them.
 USED_BY_LAMBDA = {
@@ -54,12 +45,7 @@ CHANGES = {
         "route53:ChangeResourceRecordSetsNormalizedRecordNames"
     ),
 }
-MODELS = Models(Path(botocore.__file__).parent / "data")
 READING = ("Describe", "List", "Get", "BatchGet", "BatchCheck")
-
-
-def actions_of(app: Path, layer: Path) -> set[str]:
-    return aws_calls.actions_of(app, layer, MODELS.operations)
 
 
 def as_list(value: str | list[str]) -> list[str]:
@@ -97,36 +83,17 @@ def granted_actions(stack: Stack, function: str) -> set[str]:
     return {action for role, action in grants(stack) if role == role_of(stack, function)}
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_each_call_of_the_code_is_granted(stack: Stack, function: str) -> None:
-    assert actions_of(FUNCTIONS[function], LAYER) - granted_actions(stack, function) == set()
-
-
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_each_grant_is_called_by_the_code(stack: Stack, function: str) -> None:
-    called = actions_of(FUNCTIONS[function], LAYER)
-    assert granted_actions(stack, function) - called == set(USED_BY_LAMBDA) - called
-
-
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_function_calls_each_service_that_it_makes_a_client_of(function: str) -> None:
-    called = {action.split(":")[0] for action in actions_of(FUNCTIONS[function], LAYER)}
-    assert called == services_made(FUNCTIONS[function])
-
-
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_function_calls_aws_through_the_layer_only(function: str) -> None:
-    """What the layer ships depends on the layer alone: `sam build` keeps it while only functions change."""
-    app = Module.read(FUNCTIONS[function])
-    assert set(app.calls(app.tree, MODELS.operations, app.services.values())) == set()
+@pytest.mark.parametrize("function", OPERATIONS)
+def test_function_may_call_what_is_declared_and_nothing_else(stack: Stack, function: str) -> None:
+    assert granted_actions(stack, function) == OPERATIONS[function] | USED_BY_LAMBDA.keys()
 
 
 def test_all_functions_of_the_template_are_looked_at(stack: Stack) -> None:
-    assert set(stack.of_type("AWS::Lambda::Function")) == set(FUNCTIONS)
+    assert set(stack.of_type("AWS::Lambda::Function")) == set(OPERATIONS)
 
 
 def test_no_two_functions_share_a_role(stack: Stack) -> None:
-    roles = [role_of(stack, function) for function in FUNCTIONS]
+    roles = [role_of(stack, function) for function in OPERATIONS]
     assert len(set(roles)) == len(roles)
 
 
@@ -163,7 +130,7 @@ def test_grants_only_allow_what_they_name(stack: Stack) -> None:
 
 
 def test_functions_may_change_only_what_is_narrowed(stack: Stack) -> None:
-    roles = {role_of(stack, function) for function in FUNCTIONS}
+    roles = {role_of(stack, function) for function in OPERATIONS}
     changing = {
         (role, action): granting
         for (role, action), granting in grants(stack).items()
@@ -196,7 +163,7 @@ def test_record_policy_is_of_two_names_two_types_and_two_actions(stack: Stack) -
 def test_stack_for_an_existing_cluster_grants_its_functions_the_same(
     stack: Stack, existing_stack: Stack
 ) -> None:
-    roles = {role_of(stack, function) for function in FUNCTIONS}
+    roles = {role_of(stack, function) for function in OPERATIONS}
     assert set(grants(existing_stack)) == {key for key in grants(stack) if key[0] in roles}
     for key, granting in grants(existing_stack).items():
         conditions = [set(statement.get("Condition", {})) for statement in granting]
@@ -229,64 +196,3 @@ def test_no_role_has_a_policy_of_somebody_else(stack: Stack) -> None:
 
 def test_application_may_do_nothing_until_somebody_says_so(stack: Stack) -> None:
     assert [action for role, action in grants(stack) if role == "TaskRole"] == []
-
-
-# The reader of the source itself: what it cannot read must fail, not pass by.
-
-HEAD = "from mypy_boto3_ecs import ECSClient\n"
-
-
-@pytest.mark.parametrize(
-    ("source", "calls"),
-    [
-        pytest.param(
-            "def f(client: ECSClient): client.list_tasks()", {"ecs:ListTasks"}, id="method-of-an-argument"
-        ),
-        pytest.param(
-            "class A:\n ecs_client: ECSClient\n def f(self): self.ecs_client.update_service()",
-            {"ecs:UpdateService"},
-            id="method-of-an-attribute",
-        ),
-        pytest.param(
-            "def f(client: ECSClient): client.get_paginator('list_services')",
-            {"ecs:ListServices"},
-            id="paginator",
-        ),
-        pytest.param("def f(client: ECSClient): client.exceptions.X", set(), id="exceptions-are-no-call"),
-    ],
-)
-def test_calls_are_read_from_the_source(tmp_path: Path, source: str, calls: set[str]) -> None:
-    app = tmp_path / "app.py"
-    app.write_text(HEAD + source, encoding="utf-8")
-    assert actions_of(app, tmp_path / "no-layer") == calls
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        pytest.param("def f(other): other.delete_service()", id="client-without-annotation"),
-        pytest.param("def f(other): other.get_paginator('list_tasks')", id="paginator-of-no-known-client"),
-        pytest.param("def f(client: ECSClient): client.get_waiter('x')", id="waiter"),
-        pytest.param("def f(client: ECSClient): client.describe_images()", id="method-of-another-service"),
-    ],
-)
-def test_call_that_cannot_be_read_is_an_error(tmp_path: Path, source: str) -> None:
-    app = tmp_path / "app.py"
-    app.write_text(HEAD + source, encoding="utf-8")
-    with pytest.raises(UnknownCallError):
-        actions_of(app, tmp_path / "no-layer")
-
-
-def test_only_the_members_that_a_function_names_count(tmp_path: Path) -> None:
-    layer = tmp_path / "layer"
-    layer.mkdir()
-    (layer / "ecs.py").write_text(
-        HEAD
-        + "def used(client: ECSClient): _inner(client)\n"
-        + "def _inner(client: ECSClient): client.describe_tasks()\n"
-        + "def unused(client: ECSClient): client.delete_service()\n",
-        encoding="utf-8",
-    )
-    app = tmp_path / "app.py"
-    app.write_text("from pushlive import ecs\ndef handler(e, c): ecs.used(1)\n", encoding="utf-8")
-    assert actions_of(app, layer) == {"ecs:DescribeTasks"}
