@@ -1,8 +1,8 @@
 """A function's first invocation in a new process, with its calls of AWS, in Lambda's own emulator.
 
-Ours as `sam build` makes it; beside it an empty handler, a plain one with the libraries as pip lays them
-out, the same with compiled libraries, and the floor. All make the calls that one real run of ours made in the
-lab, and get the answers that it got, from a stub; the stub tells whether they really did.
+Ours as `sam build` makes it; beside it an empty handler, a plain one with the libraries as pip lays them out,
+and the same with compiled libraries. The plain ones make the calls that one real run of ours made in the lab,
+and get the answers that it got, from a stub; the stub tells whether they really did.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 HANDLERS = Path(__file__).parent / "handlers"
 ROOT = Path(__file__).parents[1]
-NAMES = OURS, PLAIN, COMPILED, FLOOR, EMPTY = ("pushlive", "plain", "plain, compiled", "floor", "empty")
+NAMES = OURS, PLAIN, COMPILED, EMPTY = ("pushlive", "plain", "plain, compiled", "empty")
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def plain_package(folder: Path, python: Path, *, compiled: bool) -> Path:
     return folder
 
 
-HANDLER_OF = {PLAIN: "plain.py", COMPILED: "plain.py", FLOOR: "floor.py", EMPTY: "empty.py"}
+HANDLER_OF = {PLAIN: "plain.py", COMPILED: "plain.py", EMPTY: "empty.py"}
 
 
 def contestants_of(
@@ -156,7 +156,6 @@ def contestants_of(
         layer.mkdir()
         shutil.copy(HANDLERS / HANDLER_OF[name], task / "app.py")
         (task / "calls.json").write_text(json.dumps(story.calls), encoding="utf-8")
-        (task / "requests.json").write_text(json.dumps(story.recording.requests()), encoding="utf-8")
         if name in libraries:
             (layer / "python").symlink_to(libraries[name])
         found[name] = replace(ours, folder=task, layer=layer, handler="app.handler")

@@ -63,11 +63,6 @@ class Recording:
         """Return it as the stub reads it."""
         return [{"key": each.key, **asdict(each)} for each in self.exchanges]
 
-    def requests(self) -> list[dict[str, Any]]:
-        """Return the requests alone, unsigned."""
-        wanted = ("service", "method", "path", "headers", "body")
-        return [{name: asdict(each)[name] for name in wanted} for each in self.exchanges]
-
 
 @contextmanager
 def recorded(endpoint: str) -> Iterator[Recording]:

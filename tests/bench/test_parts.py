@@ -16,15 +16,11 @@ from urllib.parse import urlsplit
 
 import pytest
 import redeploy_service.app
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 from botocore.httpsession import DEFAULT_CA_BUNDLE
 from rich.console import Console
 
 from bench import cold_start, growth, packages, pushes
 from bench.exchanges import key_of, recorded, service_of
-from bench.handlers import floor
 from bench.silence import silence
 from bench.stub import stub
 from bench.table import drawn
@@ -109,30 +105,6 @@ def test_an_operation_is_known_by_what_the_service_reads(
 ) -> None:
     assert key_of(method, path, headers, body) == key
     assert service_of(SIGNED.format(service="ec2")) == "ec2"
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "body"),
-    [
-        ("POST", "/", b'{"cluster": "c"}'),
-        ("GET", "/2013-04-01/hostedzone/Z1/rrset?name=a.example.com&maxitems=20", b""),
-    ],
-)
-def test_the_floor_signs_as_botocore_does(
-    monkeypatch: pytest.MonkeyPatch, method: str, path: str, body: bytes
-) -> None:
-    for name, value in {"REGION": "us-east-1", "ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    monkeypatch.setenv("AWS_SESSION_TOKEN", "c")
-    headers = {"Host": "127.0.0.1:1", "content-type": "application/x-amz-json-1.1"}
-    floor._sign("ecs", method, path, headers, body)
-    request = AWSRequest(method, f"http://127.0.0.1:1{path}", {"content-type": headers["content-type"]}, body)
-    request.context["timestamp"] = headers["X-Amz-Date"]
-    signer = SigV4Auth(Credentials("a", "b", "c"), "ecs", "us-east-1")
-    request.headers["X-Amz-Date"] = headers["X-Amz-Date"]
-    request.headers["X-Amz-Security-Token"] = "c"
-    text = signer.string_to_sign(request, signer.canonical_request(request))
-    assert headers["Authorization"].endswith(f"Signature={signer.signature(text, request)}")
 
 
 def test_a_bucket_admits_its_burst_and_then_what_comes_back() -> None:

@@ -60,8 +60,9 @@ def test_the_costs_are_the_sums_of_list_prices() -> None:
     }
 
 
-def test_the_benchmarks_are_those_of_their_file() -> None:
-    assert f"\n{benchmark_table.table()}\n" in (ROOT / "README.md").read_text()
+@pytest.mark.parametrize("page", ["README.md", "docs/performance.md"])
+def test_the_benchmarks_are_those_of_their_file(page: str) -> None:
+    assert f"\n{benchmark_table.table()}\n" in (ROOT / page).read_text()
 
 
 def test_the_costs_at_scale_are_those_that_the_command_prints() -> None:
