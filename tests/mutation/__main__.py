@@ -37,7 +37,7 @@ LAYER, FUNCTIONS = "layers/pushlive/pushlive", "functions"
 UNIT, WHOLE, HOSTILE = "tests/unit/test_", "tests/functions/test_", "tests/hostile/test_"
 TESTS: dict[str, tuple[str, ...]] = {
     "answers": (f"{UNIT}ecs_parsers.py",),
-    "aws": (f"{WHOLE}aws.py",),
+    "aws": (f"{WHOLE}aws.py", f"{WHOLE}claims.py"),
     "boundary": (f"{WHOLE}other_services.py",),
     "claims": (f"{UNIT}adapters.py", f"{WHOLE}claims.py"),
     "cloudformation": (f"{WHOLE}cloudformation.py",),
@@ -48,6 +48,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "events": (f"{UNIT}events.py", f"{HOSTILE}events.py"),
     "image_reference": (f"{UNIT}ecr_names.py", f"{UNIT}ecs_parsers.py"),
     "metrics": (f"{UNIT}metrics.py",),
+    "model": (f"{UNIT}redeploy_plan.py", f"{UNIT}outcome_plan.py", f"{UNIT}ecs_parsers.py"),
     "outcome_plan": (f"{UNIT}outcome_plan.py",),
     "probe": (f"{UNIT}probe.py",),
     "record_plan": (f"{UNIT}record_plan.py",),
