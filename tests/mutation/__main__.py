@@ -77,7 +77,7 @@ TESTS: dict[str, tuple[str, ...]] = {
 }
 say = Console(highlight=False, markup=False, soft_wrap=True).print
 LEFT_OUT = {"__init__"}
-"""It holds no code."""
+"""It says how seldom Python looks for garbage: tests/template/test_build.py."""
 
 
 def source(module: str) -> Path:
