@@ -77,7 +77,7 @@ TESTS: dict[str, tuple[str, ...]] = {
 }
 say = Console(highlight=False, markup=False, soft_wrap=True).print
 LEFT_OUT = {"__init__"}
-"""It says how seldom Python looks for garbage: tests/template/test_build.py."""
+"""It holds no code."""
 
 
 def source(module: str) -> Path:

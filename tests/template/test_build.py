@@ -113,8 +113,7 @@ def test_built_function_imports_from_the_built_layer_alone(built: Path, app: str
     [layer] = built.glob("PushliveLayer*/python")
     script = (
         f"import sys; sys.path[:0] = [{str(built / app)!r}, {str(layer)!r}]\n"
-        "import app, botocore, gc\n"
-        "assert gc.get_count()[0] < gc.get_threshold()[0] / 2, 'an event makes less than the imports'\n"
+        "import app, botocore\n"
         f"assert botocore.__file__.startswith({str(layer)!r}), botocore.__file__\n"
         "assert callable(app.handler)\n"
     )
