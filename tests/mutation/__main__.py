@@ -48,7 +48,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "events": (f"{UNIT}events.py", f"{HOSTILE}events.py"),
     "image_reference": (f"{UNIT}ecr_names.py", f"{UNIT}ecs_parsers.py"),
     "metrics": (f"{UNIT}metrics.py",),
-    "model": (f"{UNIT}redeploy_plan.py", f"{UNIT}outcome_plan.py", f"{UNIT}ecs_parsers.py"),
+    "model": (f"{UNIT}model.py", f"{UNIT}redeploy_plan.py", f"{UNIT}ecs_parsers.py"),
     "outcome_plan": (f"{UNIT}outcome_plan.py",),
     "probe": (f"{UNIT}probe.py",),
     "record_plan": (f"{UNIT}record_plan.py",),

@@ -152,7 +152,7 @@ def test_a_service_without_what_decisions_need_is_named_when_one_is_due(
     stub: Stubber, client: Any, key: str
 ) -> None:
     found = service(stub, client, key)
-    with pytest.raises(IncompleteAnswerError, match=f"DescribeServices lacks {key}"):
+    with pytest.raises(IncompleteAnswerError, match=f"of DescribeServices lacks {key}"):
         found.check()
 
 
@@ -491,7 +491,7 @@ def test_a_deployment_without_what_decisions_need_is_an_error_that_names_it(
     described["serviceDeploymentArn"] = "arn"
     del described[key]
     known = {"r1": {"containerImages": resolved(app="sha256:1")}}
-    with pytest.raises(IncompleteAnswerError, match=f"DescribeServiceDeployments lacks {key}"):
+    with pytest.raises(IncompleteAnswerError, match=f"of DescribeServiceDeployments lacks {key}"):
         deployments(stub, client, known, [described])
 
 
