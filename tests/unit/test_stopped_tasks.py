@@ -12,7 +12,6 @@ import pytest
 
 from pushlive.stopped_tasks import (
     APP_HAS_ENDED,
-    LOOPBACK_REASON,
     ON_LOOPBACK_ONLY,
     SIDECAR,
     StoppedContainer,
@@ -38,6 +37,7 @@ MAINTENANCE = (
     "TerminationNotice",
     "ECS is performing maintenance on the underlying infrastructure hosting the task",
 )
+BAD_MACHINE = ("InfrastructureHealth", "The task's host is impaired.")
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 
 
@@ -112,7 +112,7 @@ def task(stop: tuple[str, str], *containers: StoppedContainer, minute: int = 0) 
         ),
         pytest.param(
             [task(EXITED, app(143), side(ON_LOOPBACK_ONLY))],
-            LOOPBACK_REASON,
+            "the app listens on 127.0.0.1 only: listen on 0.0.0.0",
             id="the-sidecar-says-loopback-only",
         ),
         pytest.param(
@@ -145,6 +145,7 @@ def task(stop: tuple[str, str], *containers: StoppedContainer, minute: int = 0) 
         pytest.param([task(("", ""), app(1))], "", id="no-stop-code-no-answer"),
         pytest.param([task(SPOT, app(0))], SPOT[1], id="spot-capacity-is-taken-away"),
         pytest.param([task(MAINTENANCE, app(143))], MAINTENANCE[1], id="maintenance-takes-the-machine-away"),
+        pytest.param([task(BAD_MACHINE, app(143))], BAD_MACHINE[1], id="an-unhealthy-machine-is-taken-away"),
         # Several tasks.
         pytest.param(
             [task(EXITED, app(3), minute=2), task(EXITED, app(4), minute=1)],
