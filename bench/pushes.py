@@ -94,7 +94,7 @@ class Pushes:
         if way == COLD:
             self._forget_the_function()
         elif way != WARM:
-            self._lab.delivery.lose_next(lambda event: event["source"] == "aws.ecr")
+            self._lab.delivery.lose(lambda event: event["source"] == "aws.ecr")
         self._versions += 1
         oci_registry.HTTP.clear()  # the registry has closed what was not used since the last push
         self._stack.push(str(self._versions))

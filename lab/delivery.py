@@ -53,27 +53,26 @@ class Delivery:
     queues: SQSClient
     retry_seconds: float
     history: list[Published] = field(default_factory=list)
-    lost: Callable[[Mapping[str, Any]], bool] = lambda _: False
-    """Which events get lost, each time."""
-    _lose: list[Callable[[Mapping[str, Any]], bool]] = field(default_factory=list)
+    _lose: list[tuple[Callable[[Mapping[str, Any]], bool], bool]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _closed: threading.Event = field(default_factory=threading.Event)
     _pool: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(AT_ONCE, thread_name_prefix="eventbridge")
     )
 
-    def lose_next(self, is_it: Callable[[Mapping[str, Any]], bool]) -> None:
-        """Lose the next event for which `is_it` holds: ECR's are best effort."""
+    def lose(self, is_it: Callable[[Mapping[str, Any]], bool], *, once: bool = True) -> None:
+        """Lose the next event for which `is_it` holds, or each one: events are best effort."""
         with self._lock:
-            self._lose.append(is_it)
+            self._lose.append((is_it, once))
 
     def publish(self, event: dict[str, Any]) -> None:
         """Deliver an event to every target of every rule that matches it."""
-        published = Published(time.time(), event, lost=self.lost(event))
+        published = Published(time.time(), event)
         with self._lock:
-            for is_it in self._lose:
+            for is_it, once in self._lose:
                 if is_it(event):
-                    self._lose.remove(is_it)
+                    if once:
+                        self._lose.remove((is_it, once))
                     published.lost = True
                     break
             self.history.append(published)

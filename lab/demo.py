@@ -167,7 +167,7 @@ class Demo:
     def lose_an_event(self) -> None:
         """ECR's events are best effort; the schedule finds a push whose event was lost."""
         with self._story.step("6. The event of a push is lost") as step:
-            self._lab.delivery.lose_next(lambda event: event["source"] == "aws.ecr")
+            self._lab.delivery.lose(lambda event: event["source"] == "aws.ecr")
             self._push("3")
             self._page_of("3")
             self._end_of_deployment()

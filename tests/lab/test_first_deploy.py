@@ -28,7 +28,7 @@ def rule_matches_a_minute_late(lab: Lab) -> None:
             began.append(time.monotonic())
         return bool(began) and time.monotonic() < began[0] + 60 / SPEED
 
-    lab.delivery.lost = lost
+    lab.delivery.lose(lost, once=False)
 
 
 def test_the_stack_is_made_and_its_service_waits_for_the_first_push_though_rules_match_late(

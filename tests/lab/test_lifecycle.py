@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.lifecycle import Image, expired
+from tests.lifecycle import Image, expired
 from tests.template.stack import written_template
 
 if TYPE_CHECKING:

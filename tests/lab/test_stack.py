@@ -211,7 +211,7 @@ def test_a_failed_run_is_retried_and_then_lies_in_the_dead_letter_queue(live: De
 
 def test_a_push_whose_event_is_lost_is_found_by_the_schedule(live: DeployedStack) -> None:
     before = len(live.deployments())
-    live.lab.delivery.lose_next(lambda event: event["source"] == "aws.ecr")
+    live.lab.delivery.lose(lambda event: event["source"] == "aws.ecr")
     live.push("lost")
     until(lambda: live.says("lost"), "the page of the version whose event was lost")
     until(lambda: live.is_steady(1), "its deployment's end")
@@ -292,7 +292,7 @@ def test_without_a_host_name_a_push_deploys_all_the_same(live: DeployedStack) ->
 
 def test_the_schedules_go_on_after_a_stack_was_deleted_and_made_anew(live: DeployedStack) -> None:
     before = len(live.deployments())
-    live.lab.delivery.lose_next(lambda event: event["source"] == "aws.ecr")
+    live.lab.delivery.lose(lambda event: event["source"] == "aws.ecr")
     live.push("2")
     until(lambda: len(live.deployments()) == before + 1, "the schedule to find the push")
     until(lambda: live.is_steady(1), "the end of its deployment")

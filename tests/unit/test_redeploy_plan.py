@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -138,8 +139,10 @@ def row(
     count: int | None = None,
     *,
     held: bool = False,
+    seconds: float = 3600,
 ) -> Any:
-    return pytest.param(live, pushed, action, reason, count, held, id=case)
+    """What is decided so many seconds after the push."""
+    return pytest.param(live, pushed, at(seconds), held, action, reason, count, id=case)
 
 
 ROWS = [
@@ -750,66 +753,56 @@ ROWS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("live", "pushed", "action", "reason", "desired_count", "held"), ROWS)
-def test_plan_deployment(
-    live: DeploymentState,
-    pushed: Image | None,
-    action: Action,
-    reason: str,
-    desired_count: int | None,
-    held: bool,  # noqa: FBT001
-) -> None:
-    decision = plan_deployment(live, pushed, NOW, LATE_SECONDS, held=held)
-    assert (decision.action, decision.desired_count) == (action, desired_count), decision.reason
-    assert reason in decision.reason
-
-
+fresh = partial(row, seconds=4.9)
 FRESH = [
-    row(
+    fresh(
         "pushed-a-moment-ago-while-it-was-held-is-started",
         new_service(desired_count=0), SCHEDULE, START, "while the service was held", 3, held=True,
     ),
-    row("push-of-a-moment-ago-is-left-to-its-own-event", service(), SCHEDULE, LEAVE, "pushed a moment ago"),
-    row(
+    fresh("push-of-a-moment-ago-is-left-to-its-own-event", service(), SCHEDULE, LEAVE, "pushed a moment ago"),
+    fresh(
         "first-push-of-a-moment-ago-is-left-to-its-own-event",
         new_service(desired_count=0), SCHEDULE, LEAVE, "its own event is on its way",
     ),
-    row("its-own-event-deploys-it", service(), PUSH, DEPLOY, "now names"),
-    row("its-own-event-starts-it", new_service(desired_count=0), PUSH, START, "first push", 3),
-    row("an-older-push-is-not-left", service(images=(image(pushed=-0.1),)), SCHEDULE, DEPLOY, "now names"),
-    row(
+    fresh("its-own-event-deploys-it", service(), PUSH, DEPLOY, "now names"),
+    fresh("its-own-event-starts-it", new_service(desired_count=0), PUSH, START, "first push", 3),
+    fresh("an-older-push-is-not-left", service(images=(image(pushed=-0.1),)), SCHEDULE, DEPLOY, "now names"),
+    fresh(
         "one-of-two-images-of-a-moment-ago-is-left-to-its-own-event",
         two_containers(images=(image(NEW, -60), image(NEW, 0, SIDE))), SCHEDULE, LEAVE, "a moment ago",
     ),
-    row(
+    fresh(
         "already-live-before-a-moment-ago",
         service(running_digests=({"app": NEW},)), SCHEDULE, LEAVE, "already live",
     ),
-    row(
+    fresh(
         "failed-before-a-moment-ago",
         service(deployments=(deployment(-60, NEW, "ROLLBACK_SUCCESSFUL"),)), SCHEDULE, LEAVE, "failed at",
     ),
-    row(
+    fresh(
         "missing-before-a-moment-ago",
         two_containers(images=(image(), image(None, 0, SIDE))), SCHEDULE, LEAVE, "names no image",
     ),
-    row(
+    fresh(
         "a-moment-ago-before-scaled-to-0",
         service(desired_count=0, running_digests=()), SCHEDULE, LEAVE, "pushed a moment ago",
     ),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("live", "pushed", "action", "reason", "desired_count", "held"), FRESH)
-def test_plan_deployment_less_than_five_seconds_after_the_push(
+@pytest.mark.parametrize(
+    ("live", "pushed", "now", "held", "action", "reason", "desired_count"), [*ROWS, *FRESH]
+)
+def test_plan_deployment(
     live: DeploymentState,
     pushed: Image | None,
+    now: datetime,
+    held: bool,  # noqa: FBT001
     action: Action,
     reason: str,
     desired_count: int | None,
-    held: bool,  # noqa: FBT001
 ) -> None:
-    decision = plan_deployment(live, pushed, at(4.9), LATE_SECONDS, held=held)
+    decision = plan_deployment(live, pushed, now, LATE_SECONDS, held=held)
     assert (decision.action, decision.desired_count) == (action, desired_count), decision.reason
     assert reason in decision.reason
 

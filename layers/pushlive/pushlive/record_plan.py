@@ -73,7 +73,7 @@ class Target(NamedTuple):
 
 
 class RecordState(NamedTuple):
-    """What is there of a service, as far as its record needs."""
+    """The live state that a record is decided from."""
 
     service_arn: str
     host_name: str

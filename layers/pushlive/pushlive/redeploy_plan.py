@@ -63,7 +63,7 @@ class Decision(NamedTuple):
 
 
 class DeploymentState(NamedTuple):
-    """What is there of a service, as far as deploying it needs. Images and digests are by container name."""
+    """The live state that a deployment is decided from. Images and digests are by container name."""
 
     service: Service
     start_count: int | None = 1
