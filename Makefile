@@ -16,16 +16,16 @@ help: ## show this
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 demo: .venv/installed .venv-sam/installed ## the whole story, in two minutes, without AWS and Docker
-	.venv/bin/python -m lab demo
+	.venv/bin/python -m trials demo
 
 load: .venv/installed .venv-sam/installed ## who notices a deployment: 200 requests a second, three ways of deploying
-	.venv/bin/python -m lab load
+	.venv/bin/python -m trials load
 
 bench: .venv/installed .venv-sam/installed .venv-runtime/installed .venv-aws/installed .venv-ecs-deploy/installed ## cold starts, packages, push to deployment, and calls as a cluster grows
-	PYTHONPATH=layers/pushlive:functions:. .venv/bin/python -m bench
+	PYTHONPATH=layers/pushlive:functions:. .venv/bin/python -m trials.bench
 
 lab: .venv/installed .venv-sam/installed .venv-aws/installed ## AWS on this machine, until Ctrl-C, for your own sam and docker commands; PORT=4566
-	.venv/bin/python -m lab up $(if $(PORT),--port $(PORT))
+	.venv/bin/python -m lab $(if $(PORT),--port $(PORT))
 
 test: .venv/installed .venv-sam/installed .venv-aws/installed .venv-runtime/installed .venv-checkov/installed ## all tests, in two processes: labs wait more than they work
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
@@ -38,11 +38,11 @@ e2e: .venv/installed .venv-sam/installed .venv-aws/installed ## the same with Do
 
 SECONDS ?= 60
 simulate: .venv/installed ## random scenarios in virtual time, on all cores, for SECONDS=60 or until a check fails
-	PYTHONPATH=layers/pushlive:functions:. .venv/bin/python -m tests.simulation simulate $(SECONDS)
+	PYTHONPATH=layers/pushlive:functions:. .venv/bin/python -m trials.simulation simulate $(SECONDS)
 
 mutants: .venv/installed ## deliberate defects, and which check catches each; small changes of the code, and whether a test notices each
-	PYTHONPATH=layers/pushlive:functions:. .venv/bin/python -m tests.simulation mutants
-	.venv/bin/python -m tests.mutation
+	PYTHONPATH=layers/pushlive:functions:. .venv/bin/python -m trials.simulation mutants
+	.venv/bin/python -m trials.mutation
 
 check: .venv/installed ## lint, format and types
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/python -m mypy

@@ -1,4 +1,4 @@
-"""AWS on this machine, as far as pushlive meets it: `with Lab() as lab: …`.
+"""AWS on this machine, what pushlive needs of it: `with Lab() as lab: …`.
 
 It listens on loopback only, and when it ends nothing of it is left.
 """
@@ -24,32 +24,33 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config as ServerConfig
 from urllib3.exceptions import HTTPError
 
-from lab import ministack, queue_metrics
-from lab.addresses import Addresses, free_port
-from lab.cloudformation import EcsResources, kept_by_tasks, saved_queries
-from lab.containers import ProcessRuntime
-from lab.delivery import Delivery
-from lab.dns import DnsServer
-from lab.docker_runtime import DockerRuntime, Network
-from lab.ecs.timings import Timings
-from lab.edge import Edge
-from lab.function_metrics import FunctionMetrics
-from lab.live_ecs import LabWorld, LiveEcs
-from lab.propagation import Propagation
+from lab import identity, ministack
+from lab.cloudwatch import queue_metrics
+from lab.cloudwatch.function_metrics import FunctionMetrics
+from lab.containers.awslogs import TaskLogs
+from lab.containers.docker_runtime import DockerRuntime, Network
+from lab.containers.process_runtime import ProcessRuntime
+from lab.ec2.addresses import Addresses, free_port
+from lab.ecs.cloudformation import EcsResources, kept_by_tasks, saved_queries
+from lab.ecs.live import LabWorld, LiveEcs
+from lab.ecs.model.timings import Timings
+from lab.ecs.task_settings import TaskSettings
+from lab.eventbridge.delivery import Delivery
+from lab.front_door import Edge
 from lab.proxies import loopback_directly
-from lab.task_logs import TaskLogs
-from lab.task_settings import TaskSettings
+from lab.route53.name_server import DnsServer
+from lab.route53.propagation import Propagation
+from lab.route53.zones import RecordSets
 from lab.temporary import temporary_folder
-from lab.zones import RecordSets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
 
-    from lab.containers import Runtime
-    from lab.dns import Records
-    from lab.docker_cli import Docker
+    from lab.containers.docker_cli import Docker
+    from lab.containers.process_runtime import Runtime
+    from lab.route53.name_server import Records
 
 T = TypeVar("T")
 
@@ -113,9 +114,9 @@ class Lab:
         return boto3.client(  # type: ignore[call-overload]
             service_name,
             endpoint_url=self.endpoint,
-            region_name=ministack.REGION,
-            aws_access_key_id=ministack.CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=ministack.CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            region_name=identity.REGION,
+            aws_access_key_id=identity.CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=identity.CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
             config=config,
         )
 
@@ -142,10 +143,11 @@ class Lab:
             os.environ |= loopback_directly(os.environ)
             ministack.configure(self.port, retry_seconds=60 / self.speed, folder=self.folder / "ministack")
             application = ministack.application()
-            ministack.name_repositories_after(f"{HOST}:{self.port}")
+            ministack.name_registry(f"{HOST}:{self.port}")
             ministack.leave_schedules_to_us()
             ministack.refuse_parameters_in_the_words_of_aws()
             ministack.resolve_the_values_in_conditions()
+            ministack.update_nested_stacks_as_outer_ones()
             ministack.run_functions_by_their_runtime()
             ministack.unpack_once(self.folder / "functions")
             self._loop = _running_loop("lab", stack)

@@ -20,27 +20,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from lab.watch import until
+from lab.identity import CREDENTIALS
+from lab.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-ACCOUNT = "000000000000"  # the account of credentials that are not an account number
-REGION = "us-east-1"
-
 silent = logging.getLogger("silent")
 silent.setLevel(logging.CRITICAL + 1)
 
-RESET_PATH = "/_ministack/reset"
+REGISTRY_ON_AWS = "${AWS::AccountId}.dkr.ecr.${AWS::Region}.${AWS::URLSuffix}"  # as templates write it
 
-CREDENTIALS = {
-    "AWS_ACCESS_KEY_ID": "lab",
-    "AWS_SECRET_ACCESS_KEY": "lab",  # made up: MiniStack accepts any
-    "AWS_REGION": REGION,
-    "AWS_DEFAULT_REGION": REGION,
-    "AWS_CONFIG_FILE": os.devnull,  # a profile of a real account may say where its requests go
-    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-}
+RESET_PATH = "/_ministack/reset"
 
 
 def configure(port: int, retry_seconds: float, folder: Path) -> None:
@@ -76,11 +67,14 @@ def application() -> Any:  # noqa: ANN401 - an ASGI application
     return app
 
 
-def name_repositories_after(host: str) -> None:
-    """Make each repository's URI name the lab's registry, so that `docker push` finds it."""
+def name_registry(host: str) -> None:
+    """Call the registry by this host, in repositories' URIs and in templates: docker push finds it there."""
     from ministack.services import ecr  # noqa: PLC0415
+    from ministack.services.cloudformation import engine  # noqa: PLC0415
 
     ecr._repo_uri = lambda name: f"{host}/{name}"  # noqa: SLF001
+    parse = engine._parse_template  # noqa: SLF001
+    _replace_in_cloudformation("_parse_template", lambda body: parse(body.replace(REGISTRY_ON_AWS, host)))
 
 
 def leave_schedules_to_us() -> None:
@@ -246,6 +240,29 @@ def resolve_the_values_in_conditions() -> None:
         return evaluate({**template, "Conditions": resolved(template.get("Conditions", {}))}, parameters)
 
     _replace_in_cloudformation("_evaluate_conditions", evaluate_conditions)
+
+
+def update_nested_stacks_as_outer_ones() -> None:
+    """Apply a nested template's transforms; keep what GetAtt gives; delete what was replaced."""
+    from ministack.services import cloudformation  # noqa: PLC0415
+    from ministack.services.cloudformation import engine, provisioners  # noqa: PLC0415
+
+    parse = engine._parse_template  # noqa: SLF001
+    # The provisioner of nested stacks looks it up at each call; others have a name of their own for it.
+    engine._parse_template = lambda body: engine._apply_transforms(parse(body))  # noqa: SLF001
+    update = provisioners._update_resource  # noqa: SLF001
+
+    def update_resource(*given: Any, **more: Any) -> Any:  # noqa: ANN401
+        kind, physical_id, old, _, stack, logical_id = given
+        kept = cloudformation._stacks[stack]["_resources"][logical_id]["Attributes"]  # noqa: SLF001
+        made, attributes = update(*given, **more)
+        if made == physical_id:
+            return made, {**kept, **attributes}
+        if kind.startswith("Custom::"):  # a nested stack forgets the one that was replaced
+            provisioners._delete_resource(kind, physical_id, old, stack, logical_id)  # noqa: SLF001
+        return made, attributes
+
+    provisioners._update_resource = update_resource  # noqa: SLF001
 
 
 def _replace_in_cloudformation(name: str, function: Callable[..., Any]) -> None:

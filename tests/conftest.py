@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.proxies import loopback_directly
-from lab.sam import OWN
 from lab.temporary import temporary_folder
+from lab.user.sam import OWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +70,7 @@ def sam(sam_executable: str) -> Run:
 def built(sam: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The artefacts of `sam build`, from a copy of the sources: the checkout's own build stays as it is."""
     sources = tmp_path_factory.mktemp("sources")
-    for name in ("template.yaml", "samconfig.toml"):
+    for name in ("template.yaml", "pushlive.yaml", "samconfig.toml"):
         shutil.copy(ROOT / name, sources)
     for name in ("functions", "layers"):
         shutil.copytree(ROOT / name, sources / name)

@@ -3,7 +3,7 @@
     make why [STACK=NAME]
     PYTHONPATH=layers/pushlive:. .venv/bin/python -m commands.why [NAME] [--json]
 
-NAME and the region are those of samconfig.toml if you give none. It only reads: whoever may describe the
+NAME and the region are those of samconfig.toml if you give none. It only reads: who may describe the
 stack's resources may ask. Exit code: 0 nothing is wrong, 1 something is wrong, 2 it could not look.
 """
 
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--dns-server",
         default=os.environ.get("PUSHLIVE_DNS_SERVER", ""),
         metavar="HOST[:PORT]",
-        help="whom to ask about the zone (default: PUSHLIVE_DNS_SERVER, or whom this machine asks)",
+        help="which DNS server to ask about the zone (default: PUSHLIVE_DNS_SERVER, or the system resolver)",
     )
     chosen = parser.parse_args(arguments)
     deploy = _sam_deploy_parameters(SAM_CONFIG)

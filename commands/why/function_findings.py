@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from commands.why.definition_findings import has_log_group, no_log_group
 from commands.why.finding import Finding, note, problem, unseen
+from commands.why.stack import NESTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,9 +61,10 @@ def status_findings(stack: str, status: str, why: str = "") -> Iterator[Finding]
 def _first_failure(account: Account, stack: str) -> str:
     """Return the resource that failed first in the stack's newest operation, and why; empty if none tells.
 
-    Events come newest first (API reference, DescribeStackEvents).
+    Events come newest first (API reference, DescribeStackEvents). Of a nested stack they say only that it
+    failed: its own say which resource did.
     """
-    first = ""
+    first, failed_stack = "", ""
     for page in (
         account.client("cloudformation").get_paginator("describe_stack_events").paginate(StackName=stack)
     ):
@@ -70,10 +72,12 @@ def _first_failure(account: Account, stack: str) -> str:
             status, reason = event.get("ResourceStatus", ""), event.get("ResourceStatusReason", "")
             if event.get("PhysicalResourceId") == event.get("StackId"):
                 if status in BEGINS:
-                    return first
+                    break
             elif status.endswith("_FAILED") and reason and "cancelled" not in reason:
+                is_nested = event.get("ResourceType") == NESTED
+                failed_stack = event.get("PhysicalResourceId", "") if is_nested else ""
                 first = f"{event.get('LogicalResourceId', 'a resource')}: {' '.join(reason.split())}"
-    return first
+    return (_first_failure(account, failed_stack) if failed_stack else "") or first
 
 
 def dry_run_findings(functions: Functions) -> Iterator[Finding]:
@@ -84,7 +88,7 @@ def dry_run_findings(functions: Functions) -> Iterator[Finding]:
 
 
 def stack_rule_findings(account: Account, stack: Stack) -> Iterator[Finding]:
-    """Yield the stack's rules that no longer wake a function."""
+    """Yield the stack's rules that no longer trigger a function."""
     rules = stack.of_type("AWS::Events::Rule")
     yield from rule_findings({name: _rule_state(account, name) for name in rules})
 
@@ -104,13 +108,13 @@ def function_log_findings(account: Account, functions: Functions) -> Iterator[Fi
 
 
 def rule_findings(states: Mapping[str, str | None]) -> Iterator[Finding]:
-    """Yield the rules that no longer wake a function. Pure."""
+    """Yield the rules that no longer trigger a function. Pure."""
     for name, state in states.items():
         if state is None:
-            what = f"the rule {name} is gone: a function of the stack is not woken any more"
+            what = f"the rule {name} is gone: a function of the stack is not triggered any more"
             yield problem("rule-missing", what, "delete the stack and deploy it again, or put the rule back")
         elif state == "DISABLED":
-            what = f"the rule {name} is disabled: it wakes no function"
+            what = f"the rule {name} is disabled: it triggers no function"
             yield problem("rule-disabled", what, "enable it:", f"aws events enable-rule --name {name}")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from commands.why.finding import LISTENS, Finding, note, problem
 from pushlive.model import ROLLING_BACK, UNDER_WAY
-from pushlive.outcome_plan import late
+from pushlive.outcome_plan import overdue
 from pushlive.redeploy_plan import opt_out
 from pushlive.times import moment
 
@@ -71,7 +71,7 @@ def progress_findings(state: ServiceState) -> Iterator[Finding]:
         yield problem("tasks-fail", what, why or "push an image that works", command)
     elif deadlocked and state.is_changing:
         return  # that it is under way, and for how long, says no more
-    elif newest and late(state.live, state.now, state.settings.late_seconds):
+    elif newest and overdue(state.live, state.now, state.settings.overdue_seconds):
         yield _overdue(state, newest)
     elif newest and newest.status in ROLLING_BACK:
         what = f"a rollback is in progress in deployment {newest.name} of {_since(state)}"
@@ -150,7 +150,7 @@ def _deadlock(state: ServiceState, said: str) -> Finding:
 
 
 def _overdue(state: ServiceState, newest: ServiceDeployment) -> Finding:
-    limit = f"{state.settings.late_seconds // 60} minutes of LateMinutes"
+    limit = f"{state.settings.overdue_seconds // 60} minutes of OverdueMinutes"
     what = f"deployment {newest.name} is {newest.status} since {_since(state)}, longer than the {limit}"
     if state.events:
         at, message = state.events[0]

@@ -71,11 +71,11 @@ def _of_decision(state: ServiceState, record: Record, decision: Decision) -> Ite
 
 
 def _of_answers(state: ServiceState, record: Record) -> Iterator[Finding]:
-    silent = sorted(record.addresses - state.answering)
-    if silent and state.port is not None and state.desired_count:
+    unresponsive = sorted(record.addresses - state.answering)
+    if unresponsive and state.port is not None and state.desired_count:
         yield problem(
-            "silent-address",
-            f"{', '.join(silent)} of the record {state.host_name} {'do' if len(silent) > 1 else 'does'} not "
-            f"answer from here on port {state.port}",
+            "unresponsive-address",
+            f"{', '.join(unresponsive)} of the record {state.host_name} "
+            f"{'do' if len(unresponsive) > 1 else 'does'} not answer from here on port {state.port}",
             f"{LISTENS}, and does the security group admit you?",
         )

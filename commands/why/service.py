@@ -101,14 +101,14 @@ def _with_deployments(account: Account, found: Service, state: ServiceState) -> 
     live, wrong_settings = _live(account, state.settings, _not_paused(found))
     as_tagged = live._replace(service=live.service._replace(tags=found.tags))
     # A moment later a push that has just come has no event under way any more.
-    later, late_seconds = state.now + redeploy_plan.EVENT_UNDER_WAY, state.settings.late_seconds
+    later, overdue_seconds = state.now + redeploy_plan.EVENT_UNDER_WAY, state.settings.overdue_seconds
     return replace(
         state,
         live=live,
         deployment_decision=None
         if wrong_settings
-        else plan_deployment(as_tagged, None, state.now, late_seconds),
-        if_not_paused=plan_deployment(live, None, later, late_seconds),
+        else plan_deployment(as_tagged, None, state.now, overdue_seconds),
+        if_not_paused=plan_deployment(live, None, later, overdue_seconds),
         wrong_settings=wrong_settings,
     )
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     import botocore.session
 
+NESTED = "AWS::CloudFormation::Stack"
 FUNCTIONS = ("RedeployService", "UpdateRecord")
 CONFIG = Config(retries={"mode": "standard"}, connect_timeout=5, read_timeout=20)
 
@@ -54,7 +55,7 @@ class Stack:
     status: str
     outputs: Mapping[str, str]
     resources: Mapping[str, tuple[str, str]]
-    """Logical id to resource type and physical id."""
+    """Logical id to resource type and physical id, those of a nested stack among them."""
 
     @property
     def is_whole(self) -> bool:
@@ -97,7 +98,10 @@ def read_stack(account: Account, name: str) -> Stack:
             "another region (AWS_REGION), or deploy it (`sam deploy`)"
         ) from error
     found = (answer.get("Stacks") or [{}])[0]
-    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
+    resources = _resources(account, name)
+    for kind, nested in list(resources.values()):
+        if kind == NESTED and nested:
+            resources |= _resources(account, nested)
     return Stack(
         name=name,
         status=found.get("StackStatus", ""),
@@ -106,13 +110,18 @@ def read_stack(account: Account, name: str) -> Stack:
             for each in found.get("Outputs", [])
             if "OutputKey" in each
         },
-        resources={
-            each["LogicalResourceId"]: (each.get("ResourceType", ""), each.get("PhysicalResourceId", ""))
-            for page in pages
-            for each in page.get("StackResourceSummaries", [])
-            if "LogicalResourceId" in each and each.get("ResourceStatus") != "DELETE_COMPLETE"
-        },
+        resources=resources,
     )
+
+
+def _resources(account: Account, stack: str) -> dict[str, tuple[str, str]]:
+    pages = account.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack)
+    return {
+        each["LogicalResourceId"]: (each.get("ResourceType", ""), each.get("PhysicalResourceId", ""))
+        for page in pages
+        for each in page.get("StackResourceSummaries", [])
+        if "LogicalResourceId" in each and each.get("ResourceStatus") != "DELETE_COMPLETE"
+    }
 
 
 def read_functions(account: Account, stack: Stack) -> Functions:

@@ -49,7 +49,7 @@ def zone_findings(account: Account, zone_id: str, dns_server: str) -> Iterator[F
 
 
 def delegation_findings(zone: str, own: frozenset[str], asked: frozenset[str]) -> Iterator[Finding]:
-    """Yield that `asked`, whom the DNS asks for the zone, are not its `own` name servers. Pure."""
+    """Yield that the name servers that the DNS names for the zone, `asked`, are not its `own`. Pure."""
     cure = f"where {zone} is registered, or in its parent zone, set its NS to {', '.join(sorted(own))}"
     if not asked:
         yield problem("not-delegated", f"{zone} is delegated to nobody: its names do not resolve", cure)

@@ -1,10 +1,10 @@
 """RedeployService: a push to the image repository starts a new deployment of the service.
 
-One run, woken by a push, by a change of a deployment, by a task that failed to start, or every five minutes:
+A run is triggered by a push, a deployment that changes, a task that fails to start, or every five minutes:
 
 1. read the services of the cluster, the images that they name, their deployments and tasks;
 2. plan, for each service (`redeploy_plan`, pure);
-3. apply: UpdateService, where the plan says so, under a claim that only one run can hold (`claims`);
+3. apply: UpdateService, where the plan says so, under a lease that only one run can hold (`leases`);
 4. tell what became of deployments that have ended (`outcome_plan`, pure), each once.
 
 CloudFormation calls it too, when the stack is deleted: to wait until the last task has ended.
@@ -21,11 +21,13 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 
-from pushlive import aws, claims, cloudformation, ecs, events, image_reference
+from pushlive import aws, cloudformation, ecs, events, image_reference, leases
 from pushlive.boundary import serve_each
 from pushlive.config import ConfigError, Settings
 from pushlive.metrics import Metric, emit
 from pushlive.model import REDEPLOY_TAG, Image
+from pushlive.notifications import Notifications
+from pushlive.prefilter import to_reconcile
 from pushlive.redeploy_plan import (
     ON_PUSH,
     PAUSED,
@@ -38,8 +40,6 @@ from pushlive.redeploy_plan import (
 )
 from pushlive.redeploy_state import LiveServices
 from pushlive.stack_tasks import StackTasks
-from pushlive.survey import worth_a_look
-from pushlive.telling import Telling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -50,15 +50,15 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_sns import SNSClient
 
-    from pushlive.claims import Claim
+    from pushlive.leases import Lease
     from pushlive.model import Service
 
 logger = Logger(service="RedeployService")
 
-# Another look follows a hold, because a push may have come between the look and the hold; the claim of a
-# hold, because another run may have started the service; and a claim that was taken over, because the run
-# that held it may have deployed.
-LOOKS = 4
+# All is read again after a service was scaled to zero, because a push may have come since; after the lease
+# for that, because another run may have started the service; and after an expired lease, because the run that
+# had it may have deployed.
+RECONCILIATIONS = 4
 # Of a service that was deleted since it was read (API reference, UpdateService, ListServiceDeployments).
 GONE = ("ServiceNotFoundException", "ServiceNotActiveException")
 # What ECS says, as a ClientException (Cloud-CV/EvalAI issue 5167).
@@ -66,8 +66,8 @@ INACTIVE = "TaskDefinition is inactive"
 
 SERVER_ERROR = 500
 
-# What only one run may do at a time. A slow hold would stop a service that another run has just started.
-CLAIMED = (Action.HOLD, Action.START, Action.DEPLOY)
+# What only one run may do at a time: a slow one would scale to zero what another has just started.
+LEASED = (Action.SCALE_TO_ZERO, Action.START, Action.DEPLOY)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
@@ -112,23 +112,23 @@ class Redeployment:
                 Lambda then runs the event again.
             NotYetError: the stack waits for tasks that are stopping, and so does Lambda's next run.
         """
-        wake = events.parse(event, cluster_arn=self.settings.cluster_arn)
-        logger.structure_logs(append=True, event_id=wake.event_id)
-        if isinstance(wake, events.Ignored):
-            logger.info("ignored", reason=wake.reason)
+        trigger = events.parse(event, cluster_arn=self.settings.cluster_arn)
+        logger.structure_logs(append=True, event_id=trigger.event_id)
+        if isinstance(trigger, events.Ignored):
+            logger.info("ignored", reason=trigger.reason)
             return
-        if isinstance(wake, events.StackRequest):
-            self._answer(wake)
+        if isinstance(trigger, events.StackRequest):
+            self._answer(trigger)
             return
-        if isinstance(wake, events.Push):
+        if isinstance(trigger, events.Push):
             # A push lies in the past, whatever its event says.
-            wake = wake._replace(pushed_at=min(wake.pushed_at, self.now()))
-        serve_each(logger, self._services(wake), lambda service: self._serve(service, wake))
+            trigger = trigger._replace(pushed_at=min(trigger.pushed_at, self.now()))
+        serve_each(logger, self._services(trigger), lambda service: self._serve(service, trigger))
 
-    def _serve(self, service: Service, wake: events.Wake) -> None:
+    def _serve(self, service: Service, trigger: events.Trigger) -> None:
         try:
-            state = self._look_at(service, wake)
-            if not isinstance(wake, events.Push):  # which ends no deployment
+            state = self._reconcile(service, trigger)
+            if not isinstance(trigger, events.Push):  # which ends no deployment
                 self._tell(state)
         except ClientError as error:
             if error.response["Error"]["Code"] not in GONE:
@@ -138,83 +138,85 @@ class Redeployment:
 
     # read
 
-    def _read(self, service: Service, wake: events.Wake) -> tuple[DeploymentState, Image | None]:
-        """Return the service, whole if the plan may ask for it, and the image whose push woke us."""
+    def _read(self, service: Service, trigger: events.Trigger) -> tuple[DeploymentState, Image | None]:
+        """Return the service, whole if the plan may ask for it, and the image whose push triggered us."""
         state = self.live.outline(service)
-        pushed = self._pushed(wake, state)
+        pushed = self._pushed(trigger, state)
         if not opt_out(service) and (pushed is None or pushed.reference in state.references.values()):
             state = self.live.whole(state)
         return state, pushed
 
-    def _services(self, wake: events.Wake) -> list[Service]:
-        if not isinstance(wake, events.ServiceChanged):
+    def _services(self, trigger: events.Trigger) -> list[Service]:
+        if not isinstance(trigger, events.ServiceChanged):
             every = self.live.all()
-            push = wake if isinstance(wake, events.Push) else None
-            found = worth_a_look(self.live, every, push, self.now())
+            push = trigger if isinstance(trigger, events.Push) else None
+            found = to_reconcile(self.live, every, push, self.now())
             kept = {each.service_name for each in found}
             self._say_left([each for each in every if each.service_name not in kept], push)
             return found
-        changed = self.live.named(wake.service_name)
+        changed = self.live.named(trigger.service_name)
         if changed is None:
-            logger.info("ignored", reason="the service is gone", ecs_service=wake.service_name)
+            logger.info("ignored", reason="the service is gone", ecs_service=trigger.service_name)
         return [changed] if changed else []
 
     # plan
 
-    def _look_at(self, service: Service, wake: events.Wake) -> DeploymentState:
-        held = False
-        mine: dict[str, Claim] = {}
-        for look in range(LOOKS):
-            if look:
+    def _reconcile(self, service: Service, trigger: events.Trigger) -> DeploymentState:
+        scaled_to_zero = False
+        mine: dict[str, Lease] = {}
+        for number in range(RECONCILIATIONS):
+            if number:
                 self.live.images.clear()
                 service = self.live.named(service.service_name) or service
-            state, pushed = self._read(service, wake)
-            decision = plan_deployment(state, pushed, self.now(), self.settings.late_seconds, held=held)
-            if decision.action in CLAIMED and not self.settings.dry_run:
-                holds = decision.action is Action.HOLD
-                new, anothers = self._claim(claims.subjects(state, deploys=not holds), mine)
+            state, pushed = self._read(service, trigger)
+            decision = plan_deployment(
+                state, pushed, self.now(), self.settings.overdue_seconds, scaled_to_zero=scaled_to_zero
+            )
+            if decision.action in LEASED and not self.settings.dry_run:
+                stops = decision.action is Action.SCALE_TO_ZERO
+                new, anothers = self._lease(leases.subjects(state, deploys=not stops), mine)
                 if anothers:
                     decision = Decision(Action.LEAVE, f"another run is at work on it: {anothers}")
-                elif any(claim.number > 1 for claim in new) or (new and holds):
-                    # What was read before the claim may be what another run has just changed.
+                elif any(lease.number > 1 for lease in new) or (new and stops):
+                    # What was read before the lease may be what another run has just changed.
                     continue
             self._say(decision, state, pushed)
             self._apply(decision, service, mine)
             if decision.action is Action.LEAVE:
-                # Held and nothing to start yet, or another run has deployed it: the next run may claim.
+                # At zero and nothing to start yet, or another run has deployed it: the next run may lease.
                 self._release(mine)
-            held = decision.action is Action.HOLD
-            if not held or self.settings.dry_run:
+            scaled_to_zero = decision.action is Action.SCALE_TO_ZERO
+            if not scaled_to_zero or self.settings.dry_run:
                 break
         return state
 
-    def _claim(self, subjects: Iterable[str], mine: dict[str, Claim]) -> tuple[list[Claim], str]:
-        """Take the claims that are not `mine` yet; return these, and which of them is another run's."""
-        new: list[Claim] = []
+    def _lease(self, subjects: Iterable[str], mine: dict[str, Lease]) -> tuple[list[Lease], str]:
+        """Take the leases that are not `mine` yet; return these, and which of them is another run's."""
+        new: list[Lease] = []
         for subject in subjects:
             if subject in mine:
                 continue
-            claim = claims.take(self.logs_client(), self.settings.claims_log_group, subject, self.now())
-            if claim is None:
+            lease = leases.take(self.logs_client(), self.settings.leases_log_group, subject, self.now())
+            if lease is None:
                 return new, subject
-            if claim.number > 1:
-                logger.info("taken over", reason="the run that claimed it is over", claim=claim.stream)
-            mine[subject] = claim
-            new.append(claim)
+            if lease.number > 1:
+                logger.info("expired lease", reason="the run that leased it is over", lease=lease.stream)
+            mine[subject] = lease
+            new.append(lease)
         return new, ""
 
-    def _release(self, mine: dict[str, Claim]) -> None:
+    def _release(self, mine: dict[str, Lease]) -> None:
         while mine:
-            _, claim = mine.popitem()
-            claims.release(self.logs_client(), self.settings.claims_log_group, claim)
+            _, lease = mine.popitem()
+            leases.release(self.logs_client(), self.settings.leases_log_group, lease)
 
-    def _pushed(self, wake: events.Wake, state: DeploymentState) -> Image | None:
-        if not isinstance(wake, events.Push):
+    def _pushed(self, trigger: events.Trigger, state: DeploymentState) -> Image | None:
+        if not isinstance(trigger, events.Push):
             return None
         reference = image_reference.naming(
-            wake.repository, wake.tag, self.settings.registry, state.references.values()
+            trigger.repository, trigger.tag, self.settings.registry, state.references.values()
         )
-        return Image(reference, wake.digest, wake.pushed_at)
+        return Image(reference, trigger.digest, trigger.pushed_at)
 
     def _say(self, decision: Decision, state: DeploymentState, pushed: Image | None) -> None:
         """Write the decision's line; services that never asked for anything are silent."""
@@ -232,7 +234,7 @@ class Redeployment:
         )
 
     def _say_left(self, left: list[Service], push: events.Push | None) -> None:
-        """Write what a survey left: at a push in one line; on the schedule in one each, with its counts."""
+        """Write what a prefilter left: at a push in one line, on the schedule in one for each."""
         if push and left:
             logger.info("leave", reason=f"{len(left)} services use another image")
             return
@@ -248,7 +250,7 @@ class Redeployment:
 
     # apply
 
-    def _apply(self, decision: Decision, service: Service, mine: dict[str, Claim]) -> None:
+    def _apply(self, decision: Decision, service: Service, mine: dict[str, Lease]) -> None:
         if decision.action is Action.LEAVE or self.settings.dry_run:
             return
         try:
@@ -256,7 +258,7 @@ class Redeployment:
                 self.ecs_client,
                 self.settings.cluster_arn,
                 service.service_name,
-                deploy=decision.action is not Action.HOLD,
+                deploy=decision.action is not Action.SCALE_TO_ZERO,
                 desired_count=decision.desired_count,
             )
         except ClientError as error:
@@ -270,7 +272,7 @@ class Redeployment:
                     "such one: register it again, and update the service with it"
                 ) from error
             raise
-        if decision.action is not Action.HOLD:
+        if decision.action is not Action.SCALE_TO_ZERO:
             emit(Metric.DEPLOYMENTS_STARTED, self.settings.cluster_arn)
 
     # tell
@@ -284,7 +286,7 @@ class Redeployment:
         if opt_out(service):  # paused: a deployment that somebody started by hand is told all the same
             state = state._replace(deployments=self.live.deployments(service))
         settings, now = self.settings, self.now()
-        Telling(settings, self.ecs_client, self.logs_client, self.sns_client, logger).tell(state, now)
+        Notifications(settings, self.ecs_client, self.logs_client, self.sns_client, logger).tell(state, now)
 
     # CloudFormation
 

@@ -1,13 +1,13 @@
 """UpdateRecord: the host name holds the public addresses of the service's answering tasks.
 
-One run, woken by a change of a task or deployment, or every five minutes; for each service:
+One run, triggered by a change of a task or deployment, or every five minutes; for each service:
 
 1. read the service, its record, its tasks, their public addresses, and which of them answer;
 2. plan (`record_plan`, pure);
 3. apply: ChangeResourceRecordSets, where the plan says so;
 4. look again: after a change of the record, and while a task runs that does not answer yet.
 
-CloudFormation calls it too, when the stack's record is made and removed.
+CloudFormation calls it too, when the stack's records are made and removed.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from pushlive import aws, cloudformation, ecs, events, probe, route53
 from pushlive.boundary import serve_each
 from pushlive.config import ConfigError, Settings
 from pushlive.metrics import Metric, emit
+from pushlive.notifications import send_once
 from pushlive.outcome_plan import refused
 from pushlive.record_plan import Action, Decision, RecordState, owner_text, plan_record
 from pushlive.record_state import LiveTasks, host_name_tag
 from pushlive.stack_records import StackRecords
-from pushlive.telling import send_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 logger = Logger(service="UpdateRecord")
 
 LOOK_AGAIN_SECONDS = 1.0
-# While a task is silent the pauses double up to this: several runs wait at once, each look is four calls.
+# While a task is unresponsive the pauses double up to this: several runs wait at once, each makes four calls.
 LONGEST_PAUSE_SECONDS = 8.0
 # While every port answers and only a health check is awaited: ECS tells nobody when it passes
 # (containers-roadmap 1019), and stops the old task at once.
@@ -114,30 +114,30 @@ class RecordUpdate:
             ExceptionGroup: some records could not be brought up to date; the others were.
                 Lambda then runs the event again.
         """
-        wake = events.parse(event, cluster_arn=self.settings.cluster_arn)
-        logger.structure_logs(append=True, event_id=wake.event_id)
-        if isinstance(wake, events.Ignored):
-            logger.info("ignored", reason=wake.reason)
-        elif isinstance(wake, events.Push):
+        trigger = events.parse(event, cluster_arn=self.settings.cluster_arn)
+        logger.structure_logs(append=True, event_id=trigger.event_id)
+        if isinstance(trigger, events.Ignored):
+            logger.info("ignored", reason=trigger.reason)
+        elif isinstance(trigger, events.Push):
             logger.info("ignored", reason="a push changes no address; the tasks that it starts do")
-        elif isinstance(wake, events.StackRequest):
-            self._answer(wake)
-        elif isinstance(wake, events.ServiceChanged):
-            self._follow_all([wake.service_name], patient=True)
+        elif isinstance(trigger, events.StackRequest):
+            self._answer(trigger)
+        elif isinstance(trigger, events.ServiceChanged):
+            self._reconcile_all([trigger.service_name], patient=True)
         else:
-            self._follow_all(ecs.service_names(self.ecs_client, self.settings.cluster_arn), patient=False)
+            self._reconcile_all(ecs.service_names(self.ecs_client, self.settings.cluster_arn), patient=False)
 
-    def _follow_all(self, service_names: list[str], *, patient: bool) -> None:
+    def _reconcile_all(self, service_names: list[str], *, patient: bool) -> None:
         found = ecs.services(self.ecs_client, self.settings.cluster_arn, service_names)
         asking = [each for each in found if host_name_tag(each)]  # of others one call was all that they cost
         serve_each(logger, asking, lambda each: self._serve(each, patient=patient))
 
     def _serve(self, found: Service, *, patient: bool) -> None:
         name = self._claimed_name(found)
-        decision, state = self._follow(found.service_name, name, patient=patient)
+        decision, state = self._reconcile(found.service_name, name, patient=patient)
         self._tell(decision, state, found.service_name)
-        if state.is_silent and not patient:  # a look by the schedule, not one of many in a row
-            emit(Metric.SERVICES_SILENT, self.settings.cluster_arn)
+        if state.is_unresponsive and not patient:  # a look by the schedule, not one of many in a row
+            emit(Metric.SERVICES_UNRESPONSIVE, self.settings.cluster_arn)
 
     def _claimed_name(self, service: Service) -> str:
         """Return the host name that the service's tag claims.
@@ -148,7 +148,7 @@ class RecordUpdate:
         name = route53.host_name(host_name_tag(service), self._zone())
         if not self.settings.admits_host_name(name):
             raise ConfigError(
-                f"The tag pushlive:hostname is {name!r:.80}, but the stack's parameter ExistingHostNames "
+                f"The tag pushlive:hostname is {name!r:.80}, but the stack's parameter HostNames "
                 f"admits {self.settings.host_names} only: give such a name, or change the parameter"
             )
         return name
@@ -156,7 +156,7 @@ class RecordUpdate:
     def _zone(self) -> str:
         return route53.zone_name(self.route53_client, self.settings.hosted_zone_id)
 
-    def _follow(
+    def _reconcile(
         self, service_name: str, name: str, *, patient: bool, given_up: bool = False
     ) -> tuple[Decision, RecordState]:
         """Look at the record of a service until it is right; with patience also until its tasks answer."""
@@ -164,7 +164,7 @@ class RecordUpdate:
         right: Record | None = None
         while True:
             try:
-                decision, state, record = self._look(service_name, name, right, given_up=given_up)
+                decision, state, record = self._reconcile_once(service_name, name, right, given_up=given_up)
             except route53.RecordChangedMeanwhileError:
                 lost_races += 1
                 if lost_races == LOST_RACES:
@@ -181,19 +181,19 @@ class RecordUpdate:
                 return decision, state
             right = record if wait else None
             if wait:
-                longest = LONGEST_PAUSE_SECONDS if state.silent_ports else HEALTH_PAUSE_SECONDS
-                self._wait_for_an_answer(state.silent_ports, min(pause_seconds, longest))
+                longest = LONGEST_PAUSE_SECONDS if state.unresponsive_ports else HEALTH_PAUSE_SECONDS
+                self._wait_for_an_answer(state.unresponsive_ports, min(pause_seconds, longest))
                 pause_seconds = min(2 * pause_seconds, longest)
 
-    def _wait_for_an_answer(self, silent_ports: Mapping[str, int], seconds: float) -> None:
-        """Sleep for so long, or until a silent port answers: asking it each second costs no call to AWS."""
+    def _wait_for_an_answer(self, unresponsive_ports: Mapping[str, int], seconds: float) -> None:
+        """Sleep for so long, or until an unresponsive port answers. It is asked each second, without AWS."""
         until = min(self.now() + seconds, self.deadline)
         while self.now() < until:
             self.sleep(LOOK_AGAIN_SECONDS)
-            if self.live.answers(silent_ports):
+            if self.live.answers(unresponsive_ports):
                 return
 
-    def _look(
+    def _reconcile_once(
         self, service_name: str, name: str, right: Record | None, *, given_up: bool
     ) -> tuple[Decision, RecordState, Record]:
         """Read, plan and apply once; return the decision, and what it was made of.
@@ -268,13 +268,14 @@ class RecordUpdate:
 
     def remove(self, service_name: str, name: str) -> None:
         """Remove the record that a service has under this name, whatever its tag says."""
-        self._follow(service_name, name, patient=False, given_up=True)
+        self._reconcile(service_name, name, patient=False, given_up=True)
 
     def _answer(self, request: events.StackRequest) -> None:
         if request.resource_type == events.TASKS_GONE:
             logger.info("ignored", reason="not for this function")
             return
         # The zone that the stack moves away from is another one than the function's own.
-        there = replace(self, settings=self.settings._replace(hosted_zone_id=request.hosted_zone_id))
+        zone_id = request.hosted_zone_id or self.settings.hosted_zone_id
+        there = replace(self, settings=self.settings._replace(hosted_zone_id=zone_id))
         records = StackRecords(self.settings, self.ecs_client, self.route53_client, there.remove)
         cloudformation.serve(request, records.carry_out, logger)

@@ -1,6 +1,6 @@
 """A model of the ECS service scheduler and its API. Pure: the clock is passed in, nothing is started.
 
-`model.EcsModel` is the state machine, `api.EcsApi` the ECS API over it, `world` what goes in and out.
-`scenario`, `fake_runtime` and `fake_world` are for virtual time. `timings` and `engine.Options` say which
-numbers and rules are documented, which were measured, and which are assumed.
+`model/` has the rules: `ecs_model.EcsModel` is the state machine, `world` what goes in and out, and `timings`
+and `engine.Options` say which numbers are documented, measured or assumed. `api/` is the ECS API over
+it. `live` runs it in real time, `virtual/` in the tests' time.
 """

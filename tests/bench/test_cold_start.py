@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench.cold_start import EMPTY, OURS, PLAIN, cold_starts
+from trials.bench.cold_start import EMPTY, OURS, PLAIN, cold_starts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.lambda_runtime.emulator import Runtime
+    from lab.lambda_runtime.emulator import Runtime
 
 
 def test_a_round_of_ours_and_others(
@@ -28,7 +28,7 @@ def test_a_round_of_ours_and_others(
 def test_a_contestant_that_makes_other_calls_ends_the_bench(
     runtime: Runtime, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.cold_start.HANDLER_OF", {PLAIN: "empty.py"})
-    monkeypatch.setattr("bench.cold_start.plain_package", lambda folder, _, **__: folder)
+    monkeypatch.setattr("trials.bench.cold_start.HANDLER_OF", {PLAIN: "empty.py"})
+    monkeypatch.setattr("trials.bench.cold_start.plain_package", lambda folder, _, **__: folder)
     with pytest.raises(RuntimeError, match="plain of RedeployService called"):
         cold_starts(runtime, built, tmp_path, 1, lambda _: None, (OURS, PLAIN))

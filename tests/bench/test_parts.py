@@ -19,12 +19,12 @@ import redeploy_service.app
 from botocore.httpsession import DEFAULT_CA_BUNDLE
 from rich.console import Console
 
-from bench import cold_start, growth, packages, pushes
-from bench.exchanges import key_of, recorded, service_of
-from bench.silence import silence
-from bench.stub import stub
-from bench.table import drawn
-from bench.throttling import Bucket
+from trials.bench import cold_start, growth, packages, pushes
+from trials.bench.exchanges import key_of, recorded, service_of
+from trials.bench.silence import silence
+from trials.bench.stub import stub
+from trials.bench.table import drawn
+from trials.bench.throttling import Bucket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,8 +128,8 @@ def test_what_a_push_reads_grows_with_the_pages_of_the_lists_only(
     costs: Any, services: int, concerned: int
 ) -> None:
     a_service = costs[1, "push"]["reading_calls"] - 2  # less one page of services, and one of their states
-    pages, survey = 1 + services // 10, 2
-    assert costs[services, "push"]["reading_calls"] <= pages + survey + concerned * a_service
+    pages, prefilter = 1 + services // 10, 2
+    assert costs[services, "push"]["reading_calls"] <= pages + prefilter + concerned * a_service
 
 
 def test_looking_at_each_service_by_itself_costs_more(costs: Any) -> None:
@@ -187,8 +187,8 @@ def test_a_command_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
 
 def test_a_package_is_as_large_as_its_archive(tmp_path: Path) -> None:
     for name in ("PushliveLayer", "RedeployService", "UpdateRecord"):
-        (tmp_path / "built" / name).mkdir(parents=True)
-        (tmp_path / "built" / name / "app.py").write_bytes(bytes(1_000_000))
+        (tmp_path / "built" / "Pushlive" / name).mkdir(parents=True)
+        (tmp_path / "built" / "Pushlive" / name / "app.py").write_bytes(bytes(1_000_000))
     (tmp_path / "plain").mkdir()
     (tmp_path / "plain" / "app.py").write_bytes(bytes(4_000_000))
     found = packages.packages(tmp_path / "built", tmp_path / "plain", tmp_path)
@@ -197,7 +197,9 @@ def test_a_package_is_as_large_as_its_archive(tmp_path: Path) -> None:
 
 
 def test_the_tables_show_each_part() -> None:
-    recorded_ = json.loads((cold_start.ROOT / "bench" / "benchmarks.json").read_text(encoding="utf-8"))
+    recorded_ = json.loads(
+        (cold_start.ROOT / "trials" / "bench" / "benchmarks.json").read_text(encoding="utf-8")
+    )
     taken = {way: [10.0, 20.0] for way in pushes.WAYS}
     recorded_ |= {"pushes": {"rounds": 2, **pushes.figures(taken), "aws_calls": {"ecs-deploy": 5}}}
     console = Console(file=io.StringIO(), width=80)

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import sam
-from lab.base_images import base_images
-from lab.docker_cli import DockerError
-from lab.docker_engine import docker_engine, install
+from lab.containers.base_images import base_images
+from lab.containers.docker_cli import DockerError
+from lab.containers.docker_engine import docker_engine, install
 from lab.lab import Lab
-from lab.watch import until
-from tests import terminal
-from tests.deployed_stack import DeployedStack, quiet
+from lab.user import sam
+from lab.user.deployed_stack import DeployedStack, quiet
+from lab.waiting import until
+from tests.support import terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lab.docker_cli import Docker
+    from lab.containers.docker_cli import Docker
 
 SPEED = 20
 
@@ -79,7 +79,7 @@ class Typed(DeployedStack):
         return [event["message"] for event in found]
 
     def run_schedule(self, function: str) -> str:
-        """The reason that the function gives when its schedule wakes it."""
+        """The reason that the function gives when its schedule triggers it."""
         [rule] = [name for name in self.lab.delivery.schedules() if function in name]
         event_id = self.lab.delivery.run_schedule(rule)
         lines = until(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from lab.oci import CONFIG, INDEX, MANIFEST, Blob, Image, build_index
+from lab.ecr.oci import CONFIG, INDEX, MANIFEST, Blob, Image, build_index
 
 if TYPE_CHECKING:
     from pathlib import Path

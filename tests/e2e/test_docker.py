@@ -5,9 +5,9 @@ from __future__ import annotations
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
-from lab import sam, walk
-from lab.watch import until
-from tests.deployed_stack import HOST_NAME
+from lab.user import sam, walk
+from lab.user.deployed_stack import HOST_NAME
+from lab.waiting import until
 from tests.e2e.oci_layout import write_index
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def test_each_task_is_a_container_with_an_address_of_its_own(live: Typed) -> Non
     label = f"label=pushlive.lab={live.lab.network.name}"
     until(
         lambda: len(live.docker.run("ps", "--quiet", "--filter", label).split()) == 4,
-        "each task to have two containers, its companion and its own",
+        "each task to have two containers, its drain sidecar and its own",
     )
     live.ecs.update_service(cluster=cluster, service=service, desiredCount=1)
     until(lambda: live.is_steady(1), "one task again")

@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.load import mix
-from lab.load.answers import Answers
-from lab.watch import Watch, until
+from lab.user.deployed_stack import HOST_NAME
+from lab.waiting import until
 from pushlive.stopped_tasks import LOOPBACK_REASON
-from tests.deployed_stack import HOST_NAME
+from trials.demo.watch import Watch
+from trials.load import mix
+from trials.load.answers import Answers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lab.recording import Request
     from tests.e2e.conftest import Typed
+    from trials.picture.recording import Request
 
 PORT = 8080
 IMAGES = "tests/e2e/images"
@@ -76,7 +77,7 @@ def test_an_image_that_exits_at_once_is_rolled_back_and_never_tried_again(
     assert running_digest(good) == good_digest
     ended = [c for c in good.stopped() if c.get("exitCode") == 1]
     assert len(ended) >= 3, "the circuit breaker's threshold"
-    # Here the app's container holds the task's network, and its companion may come too late to join it.
+    # Here the app's container holds the task's network, and its drain sidecar may come too late to join it.
     whys = ("Essential container in task exited", "CannotStartContainerError")
     assert all(str(c["stoppedReason"]).startswith(whys) for c in ended), ended
     # the log

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab import sam
-from lab.base_images import lambda_image
-from lab.ministack import ACCOUNT
-from lab.watch import until
+from lab.containers.base_images import lambda_image
+from lab.identity import ACCOUNT
+from lab.user import sam
+from lab.waiting import until
 from tests.e2e.conftest import say
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Account:
         ]
         live.types(f"docker tag {live.uri} {self.uri}:latest && docker push --quiet {self.uri}:latest")
         self.settings = json.loads((sam.ROOT / "events" / "local" / "env.json").read_text())
-        log_group = self.settings["Parameters"]["CLAIMS_LOG_GROUP"]
+        log_group = self.settings["Parameters"]["LEASES_LOG_GROUP"]
         self.lab.client("logs").create_log_group(logGroupName=log_group)
         topic = self.settings["Parameters"]["TOPIC_ARN"].rpartition(":")[2]
         self.topic_arn = self.lab.client("sns").create_topic(Name=topic)["TopicArn"]
@@ -123,6 +123,7 @@ class Account:
         settings = self.settings["Parameters"] | {
             "CLUSTER_ARN": f"arn:aws:ecs:us-east-1:{ACCOUNT}:cluster/pushlive",
             "REGISTRY": self.uri.partition("/")[0],
+            "REPOSITORIES": self.uri.partition("/")[2].partition(":")[0],
             "HOSTED_ZONE_ID": self.live.zone_id,
             "TOPIC_ARN": self.topic_arn,
             "DRY_RUN": str(dry_run).lower(),

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from lab.docker_engine import install
-from lab.picture import page
-from tests.recorded_run import ours, rival
+from lab.containers.docker_engine import install
+from tests.support.recorded_run import baseline, ours
+from trials.picture import page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,7 +86,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Browser:
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("page") / "run.html"
-    file.write_text(page([ours(), rival()]))
+    file.write_text(page([ours(), baseline()]))
     return file
 
 
@@ -95,7 +95,7 @@ def test_page_shows_the_run_without_a_network(browser: Browser, path: Path) -> N
     assert browser.console == []
     _, _, picture = dom.partition('<div id="picture"')
     texts = re.findall(r"<text[^>]*>([^<]*)</text>", picture.partition("<h2>")[0])
-    for run in (ours(), rival()):
+    for run in (ours(), baseline()):
         failed = sum(1 for request in run.requests if request.failure)
         assert f"{failed:,} of {len(run.requests):,} requests failed" in {
             text.partition(":")[0] for text in texts

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from lab import sam
-from lab.watch import until
-from tests.deployed_stack import quiet
+from lab.user import sam
+from lab.user.deployed_stack import quiet
+from lab.waiting import until
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Typed
@@ -49,7 +49,7 @@ def test_a_health_check_of_an_edited_template_runs_in_the_container(live: Typed)
     assert built.count(stop_timeout) == 1
     edited = live.build_folder / "edited.yaml"  # beside the artefacts that it names
     edited.write_text(built.replace(f"        {stop_timeout}", f"        {stop_timeout}{HEALTH_CHECK}"))
-    live.deploy(template=edited, Companion="false")  # its check would be the only one that counts
+    live.deploy(template=edited, DrainSidecar="false")  # its check would be the only one that counts
     until(lambda: live.is_steady(1), "the deployment's end")
     assert running_task(live)["healthStatus"] == "HEALTHY"
     live.deploys("healthy")
@@ -71,7 +71,7 @@ def test_a_container_that_does_not_pass_its_health_check_is_rolled_back(live: Ty
 
 def test_sam_logs_shows_the_decisions(live: Typed) -> None:
     words = live.types(
-        f"sam logs --stack-name {sam.STACK_NAME} --region us-east-1 --name RedeployService"
+        f"sam logs --stack-name {sam.STACK_NAME} --region us-east-1 --name Pushlive/RedeployService"
         " --start-time '1hour ago'"
     )
     assert '"message": "start"' in words, words[-2000:]

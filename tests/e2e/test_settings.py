@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab import sam
-from lab.inbox import Inbox, Mail
+from lab.ecr.oci import build_image
+from lab.ecr.registry import push_image
+from lab.identity import REGION
 from lab.lab import Lab
-from lab.ministack import REGION
-from lab.oci import build_image
-from lab.oci_registry import push_image
-from lab.watch import until
-from tests import terminal
-from tests.deployed_stack import DeployedStack, quiet
+from lab.user import sam
+from lab.user.deployed_stack import DeployedStack, quiet
+from lab.user.mail_box import Inbox, Mail
+from lab.waiting import until
+from tests.support import terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import browse, sam, walk
-from lab.watch import until
-from tests.terminal import commands, filled_in
+from lab.user import browse, sam, walk
+from lab.waiting import until
+from tests.support.terminal import commands, filled_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SOURCES = ("Makefile", "template.yaml", "samconfig.toml")
+SOURCES = ("Makefile", "template.yaml", "pushlive.yaml", "samconfig.toml")
 FOLDERS = ("functions", "layers", "lab", "commands", "hello_app", "requirements")
 README = commands(sam.ROOT / "README.md")
 STEERING = commands(sam.ROOT / "docs" / "steering.md")
@@ -34,7 +34,7 @@ class Person:
 
     def __init__(self, said: str, home: Path) -> None:
         _, _, self.variables, _, self.first, _, self.names, _, self.delete = said.strip().split("\n\n")
-        [self._browse] = (line for line in self.first.splitlines() if "lab.browse" in line)
+        [self._browse] = (line for line in self.first.splitlines() if "lab.user.browse" in line)
         self._home = home
 
     def types(self, *lines: str, answers: str = "") -> str:
@@ -94,7 +94,7 @@ def person(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     with subprocess.Popen(  # noqa: S603 - our own command
-        [sys.executable, "-m", "lab", "up", "--tasks", "processes", "--port", str(port)],
+        [sys.executable, "-m", "lab", "--tasks", "processes", "--port", str(port)],
         cwd=checkout,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

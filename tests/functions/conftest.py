@@ -17,8 +17,8 @@ import update_record.app
 from moto import mock_aws
 
 from pushlive import aws, ecs, route53
-from tests.functions.region import ACCOUNT, REGION, Region
-from tests.functions.wire import Wire
+from trials.in_memory.region import ACCOUNT, REGION, Region
+from trials.in_memory.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,39 +125,48 @@ class CloudFormation:
         """The path of each answer, with its query."""
         self.lengths: list[int] = []
 
-    def request(self, request_type: str, service_name: str, host_name: str, **more: str) -> Json:
-        """The event of a custom resource."""
+    def request(self, request_type: str, host_names: str, cluster_name: str = "lab", **more: str) -> Json:
+        """The event of the custom resource that stands for the cluster's records."""
         return {
             "RequestType": request_type,
             "RequestId": "request-1",
             "ResponseURL": self.url,
             "StackId": "arn:aws:cloudformation:eu-west-1:123456789012:stack/hello/1",
-            "LogicalResourceId": "HostNameRecord",
-            "ResourceType": "Custom::HostNameRecord",
+            "LogicalResourceId": "HostNameRecords",
+            "ResourceType": "Custom::HostNameRecords",
             "ResourceProperties": {
                 "ServiceToken": "-",
                 "HostedZoneId": self.zone_id,
-                "ServiceName": service_name,
-                "HostName": host_name,
+                "HostNames": host_names,
+                "ClusterName": cluster_name,
             },
             **more,
         }
 
-    def made(self, name: str) -> str:
-        """The PhysicalResourceId of a name's record, or of those of a cluster."""
-        return f"{name} in {self.zone_id}"
+    def made(self, host_names: str, cluster_name: str = "lab") -> str:
+        """The PhysicalResourceId of the records of these names."""
+        return f"{host_names} of {cluster_name} in {self.zone_id}"
+
+    def delete(self, host_names: str, cluster_name: str = "lab") -> Json:
+        """The event of that resource's end."""
+        made = self.made(host_names, cluster_name)
+        return self.request("Delete", host_names, cluster_name, PhysicalResourceId=made)
+
+    def delete_of_service(self, service_name: str, host_name: str) -> Json:
+        """The event of the end of the custom resource that stands for one service's record."""
+        request = self.request("Delete", "", PhysicalResourceId=service_name)
+        resource = {"LogicalResourceId": "RecordGone", "ResourceType": "Custom::RecordGone"}
+        return {
+            **request,
+            **resource,
+            "ResourceProperties": {"ServiceToken": "-", "ServiceName": service_name, "HostName": host_name},
+        }
 
     def request_about_tasks(self, request_type: str) -> Json:
         """The event of the custom resource that waits for tasks."""
-        request = self.request(request_type, "", "", PhysicalResourceId="TasksGone")
+        request = self.request(request_type, "", PhysicalResourceId="TasksGone")
         resource = {"LogicalResourceId": "TasksGone", "ResourceType": "Custom::TasksGone"}
         return {**request, **resource, "ResourceProperties": {"ServiceToken": "-", "ServiceTimeout": "600"}}
-
-    def request_for_cluster(self, request_type: str, cluster_name: str = "lab") -> Json:
-        """The event of the custom resource of a stack for an existing cluster."""
-        request = self.request(request_type, "", "", PhysicalResourceId=self.made(cluster_name))
-        properties = {"ServiceToken": "-", "HostedZoneId": self.zone_id, "ClusterName": cluster_name}
-        return {**request, "ResourceProperties": properties}
 
     @property
     def answer(self) -> Json:

@@ -20,12 +20,12 @@ REQUEST = StackRequest(
     stack_id="stack-1",
     logical_resource_id="Record",
     physical_resource_id=None,
-    resource_type="Custom::HostNameRecord",
-    service_name="app",
-    host_name="app.example.com",
+    resource_type="Custom::HostNameRecords",
+    cluster_name="lab",
+    host_names="app.example.com",
     hosted_zone_id="Z1",
 )
-MADE, OLD = "app.example.com in Z1", "old.example.com in Z1"
+MADE, OLD = "app.example.com of lab in Z1", "old.example.com of lab in Z1"
 
 
 def answer(cloudformation: CloudFormation, *, failure: str = "", **changes: Any) -> Any:
@@ -77,11 +77,7 @@ def test_failure(cloudformation: CloudFormation) -> None:
             id="what-could-not-be-updated-is-what-it-was",
         ),
         pytest.param(
-            {"service_name": "", "host_name": "", "cluster_name": "shop"}, "", "shop in Z1",
-            id="the-records-of-a-cluster-are-one",
-        ),
-        pytest.param(
-            {"resource_type": "Custom::TasksGone", "host_name": "", "hosted_zone_id": ""}, "", "Record",
+            {"resource_type": "Custom::TasksGone", "host_names": "", "hosted_zone_id": ""}, "", "Record",
             id="the-wait-for-tasks-is-one",
         ),
     ],
@@ -98,7 +94,7 @@ def test_the_answer_stays_below_4096_bytes_and_keeps_the_reasons_beginning(
     answered = answer(
         cloudformation,
         failure="ConfigError: " + letter * 5000,
-        host_name=".".join(["h" * 60] * 4),
+        host_names=".".join(["h" * 60] * 4),
         stack_id="s" * 300,
         logical_resource_id="l" * 255,
     )

@@ -8,14 +8,14 @@ import pytest
 from botocore.stub import Stubber
 
 from pushlive import route53
-from tests.functions.region import REGION, service_arn
-from tests.functions.wire import Fault
+from trials.in_memory.region import REGION, service_arn
+from trials.in_memory.wire import Fault
 
 if TYPE_CHECKING:
     import boto3
 
     from tests.functions.conftest import CloudFormation, Log
-    from tests.functions.region import Region
+    from trials.in_memory.region import Region
 
     Json = dict[str, Any]
 
@@ -77,9 +77,7 @@ def test_a_name_that_is_not_admitted_is_named_and_the_others_are_served(region: 
     region.push("1")
     region.create_service("a", host_name="a.apps.example.com")
     region.run_service("mail", host_name="mail.example.com")
-    with pytest.raises(
-        ExceptionGroup, match=r"mail: .*'mail.example.com'.* ExistingHostNames admits"
-    ) as told:
+    with pytest.raises(ExceptionGroup, match=r"mail: .*'mail.example.com'.* HostNames admits") as told:
         region.update_record(HOST_NAMES="*.apps.example.com")
     assert len(told.value.exceptions) == 1
     assert set(region.records()) == {("a.apps.example.com", "A"), ("_pushlive.a.apps.example.com", "TXT")}
@@ -93,9 +91,9 @@ def test_a_new_stack_is_answered_with_the_cluster_and_changes_nothing(
     region: Region, cloudformation: CloudFormation, request_type: str
 ) -> None:
     published(region)
-    region.update_record(cloudformation.request_for_cluster(request_type), HOST_NAMES=HOST_NAMES)
+    region.update_record(cloudformation.request(request_type, HOST_NAMES), HOST_NAMES=HOST_NAMES)
     assert cloudformation.answer["Status"] == "SUCCESS"
-    assert cloudformation.answer["PhysicalResourceId"] == cloudformation.made("lab")
+    assert cloudformation.answer["PhysicalResourceId"] == cloudformation.made(HOST_NAMES)
     assert region.changes() == []
 
 
@@ -118,11 +116,10 @@ def test_names_that_the_zone_delegates_away_fail_the_stack(
 
 def refused(region: Region, cloudformation: CloudFormation, host_names: str) -> str:
     """Why the stack cannot be made. CloudFormation then deletes what was not made, which must not fail."""
-    region.update_record(cloudformation.request_for_cluster("Create"), HOST_NAMES=host_names)
+    region.update_record(cloudformation.request("Create", host_names), HOST_NAMES=host_names)
     [answer] = cloudformation.answers
     assert answer["Status"] == "FAILED"
-    delete = cloudformation.request_for_cluster("Delete")
-    delete["PhysicalResourceId"] = answer["PhysicalResourceId"]
+    delete = cloudformation.delete(host_names) | {"PhysicalResourceId": answer["PhysicalResourceId"]}
     region.update_record(delete, HOST_NAMES=host_names)
     assert cloudformation.answers[-1]["Status"] == "SUCCESS", cloudformation.answers[-1]["Reason"]
     assert region.changes() == []
@@ -133,7 +130,7 @@ def test_a_stack_that_moves_to_another_zone_takes_its_records_out_of_the_old_one
     region: Region, cloudformation: CloudFormation
 ) -> None:
     published(region)
-    old, delete = region.zone_id, cloudformation.request_for_cluster("Delete")
+    old, delete = region.zone_id, cloudformation.delete(HOST_NAMES)
     made = region.hands["route53"].create_hosted_zone(Name="example.com.", CallerReference="another")
     cloudformation.zone_id = region.zone_id = made["HostedZone"]["Id"].rpartition("/")[2]
     region.update_record(delete, HOST_NAMES=HOST_NAMES)
@@ -149,7 +146,7 @@ def test_a_stack_that_goes_takes_the_tags_then_the_records_and_the_services_go_o
     region: Region, cloudformation: CloudFormation
 ) -> None:
     published(region)
-    region.update_record(cloudformation.request_for_cluster("Delete"), HOST_NAMES=HOST_NAMES)
+    region.update_record(cloudformation.delete(HOST_NAMES), HOST_NAMES=HOST_NAMES)
     assert cloudformation.answer["Status"] == "SUCCESS", cloudformation.answer["Reason"]
     assert region.changes() == ["UntagResource"] * 2 + ["ChangeResourceRecordSets"] * 2
     assert region.records() == {}
@@ -166,7 +163,7 @@ def test_the_record_of_a_service_that_is_gone_goes_as_well(
     published(region)
     region.ecs.delete_service(cluster="lab", service="a", force=True)
     region.wait(2 * 3600)
-    region.update_record(cloudformation.request_for_cluster("Delete"), HOST_NAMES=HOST_NAMES)
+    region.update_record(cloudformation.delete(HOST_NAMES), HOST_NAMES=HOST_NAMES)
     assert cloudformation.answer["Status"] == "SUCCESS", cloudformation.answer["Reason"]
     assert region.records() == {}
 
@@ -175,11 +172,11 @@ def test_a_second_try_finds_what_the_first_one_left(region: Region, cloudformati
     """The first one has taken the tags off, so that the tags no longer tell which records are ours."""
     published(region)
     region.wire.faults.append(Fault("ChangeResourceRecordSets", "AccessDenied", 1, ""))
-    region.update_record(cloudformation.request_for_cluster("Delete"), HOST_NAMES=HOST_NAMES)
+    region.update_record(cloudformation.delete(HOST_NAMES), HOST_NAMES=HOST_NAMES)
     assert cloudformation.answer["Status"] == "FAILED"
     assert set(region.records()) == OURS
     cloudformation.answers.clear()
-    region.update_record(cloudformation.request_for_cluster("Delete"), HOST_NAMES=HOST_NAMES)
+    region.update_record(cloudformation.delete(HOST_NAMES), HOST_NAMES=HOST_NAMES)
     assert cloudformation.answer["Status"] == "SUCCESS", cloudformation.answer["Reason"]
     assert region.records() == {}
 
@@ -190,7 +187,7 @@ def test_what_the_stack_may_not_change_stays(region: Region, cloudformation: Clo
     region.upsert("theirs.example.com", "A", ["203.0.113.9"])
     owner = service_arn("a").replace("/lab/", "/other/")
     region.upsert("_pushlive.theirs.example.com", "TXT", [f'"pushlive service={owner}"'])
-    region.update_record(cloudformation.request_for_cluster("Delete"), HOST_NAMES="a.example.com")
+    region.update_record(cloudformation.delete("a.example.com"), HOST_NAMES="a.example.com")
     assert cloudformation.answer["Status"] == "SUCCESS", cloudformation.answer["Reason"]
     assert set(region.records()) == {
         ("b.example.com", "A"),
@@ -209,16 +206,27 @@ def test_a_name_that_is_admitted_no_longer_keeps_the_record_of_its_lost_service(
     published(region)
     region.ecs.delete_service(cluster="lab", service="b", force=True)
     region.wait(2 * 3600)
-    region.update_record(cloudformation.request_for_cluster("Delete"), HOST_NAMES="a.example.com")
+    region.update_record(cloudformation.delete("a.example.com"), HOST_NAMES="a.example.com")
     assert cloudformation.answer["Status"] == "SUCCESS", cloudformation.answer["Reason"]
     assert set(region.records()) == {("b.example.com", "A"), ("_pushlive.b.example.com", "TXT")}
+
+
+def test_other_names_take_only_the_records_that_are_admitted_no_longer(
+    region: Region, cloudformation: CloudFormation
+) -> None:
+    """The functions already have the new names when CloudFormation deletes what stands for the old ones."""
+    published(region)
+    region.update_record(cloudformation.delete(HOST_NAMES), HOST_NAMES="a.example.com")
+    assert cloudformation.answer["Status"] == "SUCCESS", cloudformation.answer["Reason"]
+    assert set(region.records()) == {("a.example.com", "A"), ("_pushlive.a.example.com", "TXT")}
+    assert tags(region, "b")["pushlive:hostname"] == "b.example.com"
 
 
 def test_a_stack_that_follows_another_cluster_by_now_says_that_the_records_stay(
     region: Region, cloudformation: CloudFormation
 ) -> None:
     published(region)
-    region.update_record(cloudformation.request_for_cluster("Delete", "before"), HOST_NAMES=HOST_NAMES)
+    region.update_record(cloudformation.delete(HOST_NAMES, "before"), HOST_NAMES=HOST_NAMES)
     assert cloudformation.answer["Status"] == "FAILED"
     assert "The records of cluster before stay" in cloudformation.answer["Reason"]
     assert region.changes() == []
@@ -226,7 +234,7 @@ def test_a_stack_that_follows_another_cluster_by_now_says_that_the_records_stay(
 
 def test_a_dry_run_removes_neither_tags_nor_records(region: Region, cloudformation: CloudFormation) -> None:
     published(region)
-    request = cloudformation.request_for_cluster("Delete")
+    request = cloudformation.delete(HOST_NAMES)
     region.update_record(request, HOST_NAMES=HOST_NAMES, DRY_RUN="true")
     assert region.changes() == []
     assert cloudformation.answer["Status"] == "SUCCESS"

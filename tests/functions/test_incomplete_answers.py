@@ -16,16 +16,16 @@ from botocore.exceptions import ClientError
 from redeploy_service.app import Redeployment
 from update_record.app import RecordUpdate
 
-from pushlive import ecs, route53, survey
-from tests.functions.region import HOST_NAME, RECORD_LOG_GROUP, TIMEOUT_SECONDS
-from tests.functions.wire import CHANGES
+from pushlive import ecs, prefilter, route53
+from trials.in_memory.region import HOST_NAME, RECORD_LOG_GROUP, TIMEOUT_SECONDS
+from trials.in_memory.wire import CHANGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import boto3
 
-    from tests.functions.region import Region
+    from trials.in_memory.region import Region
 
     Json = dict[str, Any]
     Path = tuple[str | int, ...]
@@ -152,7 +152,7 @@ def crippled(
             yield operation, path, failure
 
 
-@pytest.mark.parametrize("others", [1, survey.SMALL], ids=["small-cluster", "surveyed-cluster"])
+@pytest.mark.parametrize("others", [1, prefilter.SMALL], ids=["small-cluster", "prefiltered-cluster"])
 def test_redeploy_service_serves_the_others_whatever_ecs_and_ecr_leave_out_of_one(
     region: Region, player: Player, others: int
 ) -> None:
@@ -213,7 +213,7 @@ def test_update_record_serves_the_others_whatever_ecs_and_ec2_leave_out_of_one(
         region, lambda: region.update_record(region.task_event("RUNNING", "other"), DRY_RUN="true")
     )
     event = region.schedule()
-    settings = region._settings({"CLAIMS_LOG_GROUP": RECORD_LOG_GROUP})
+    settings = region._settings({"LEASES_LOG_GROUP": RECORD_LOG_GROUP})
     seen = 0
 
     def play() -> None:

@@ -1,4 +1,4 @@
-"""RedeployService in a cluster that is surveyed: what is left out, what is not, and what it costs."""
+"""RedeployService in a cluster that is prefiltered: what is left out, what is not, and what it costs."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab.ecs.fake_runtime import Behaviour
-from pushlive import ecs, survey
-from tests.functions.wire import Fault
+from lab.ecs.virtual.fake_runtime import Behaviour
+from pushlive import ecs, prefilter
+from trials.in_memory.wire import Fault
 
 if TYPE_CHECKING:
     from tests.functions.conftest import Log
-    from tests.functions.region import Region
+    from trials.in_memory.region import Region
 
-OTHERS = survey.SMALL
+OTHERS = prefilter.SMALL
 LATER_SECONDS = 1000
 """After so long nothing is to be told any more."""
 
@@ -119,7 +119,7 @@ def test_services_that_ask_for_nothing_make_no_cluster_large(region: Region) -> 
     region.push("1")
     region.create_service("app")
     for number in range(OTHERS):
-        region.create_service(f"silent-{number}", redeploy=None)
+        region.create_service(f"unresponsive-{number}", redeploy=None)
     region.wait(LATER_SECONDS)
     region.redeploy()
     assert {call.get("serviceName") for call in region.calls("ListTasks")} == {"app"}

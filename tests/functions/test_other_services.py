@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab.ecs.fake_runtime import Behaviour
-from lab.ecs.requests import EcsError
-from pushlive import ecs, survey
-from tests.functions.region import HOST_NAME, PORT, REGISTRY, service_arn
+from lab.ecs.api.requests import EcsError
+from lab.ecs.virtual.fake_runtime import Behaviour
+from pushlive import ecs, prefilter
+from trials.in_memory.region import HOST_NAME, PORT, REGISTRY, service_arn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.functions.conftest import Log
-    from tests.functions.region import Region
+    from trials.in_memory.region import Region
 
     Json = dict[str, Any]
 
@@ -133,7 +133,7 @@ def test_a_service_whose_task_definition_is_inactive_says_what_to_do_and_the_oth
     with pytest.raises(ExceptionGroup, match=r"odd: ConfigError: .* INACTIVE.*: register it again, and"):
         region.redeploy(region.push("2"))
     assert sorted(call["service"] for call in updated(region)) == ["odd", "sound"]
-    assert [claim for claim in region.claims() if "odd" in claim] == []
+    assert [lease for lease in region.leases() if "odd" in lease] == []
 
 
 # Ports
@@ -187,9 +187,9 @@ def test_a_push_deploys_an_image_that_is_named_by_the_registrys_dual_stack_name(
     assert [subject for subject, _ in region.messages()] == ["pushlive: live: app"] * 2
 
 
-def test_the_schedule_repairs_it_and_a_survey_knows_it(region: Region) -> None:
+def test_the_schedule_repairs_it_and_a_prefilter_knows_it(region: Region) -> None:
     region.push("1")
-    for number in range(survey.SMALL + 1):
+    for number in range(prefilter.SMALL + 1):
         region.create_service(f"app-{number}", [f"{DUAL_STACK}/app:latest"])
     region.wait(LATER_SECONDS)
     region.redeploy()
@@ -197,7 +197,7 @@ def test_the_schedule_repairs_it_and_a_survey_knows_it(region: Region) -> None:
     region.push("2")
     region.wait(10)
     region.redeploy(REGISTRY=REGISTRY.replace(".ecr.", ".ecr-fips."))
-    assert len(updated(region)) == survey.SMALL + 1
+    assert len(updated(region)) == prefilter.SMALL + 1
 
 
 # Absence of history
@@ -368,7 +368,7 @@ def chart(region: Region) -> Iterator[Callable[[Json], None]]:
     events.unregister("after-call.ecr.DescribeImages", tell)
 
 
-@pytest.mark.parametrize("services", [1, survey.SMALL + 1], ids=["small-cluster", "surveyed-cluster"])
+@pytest.mark.parametrize("services", [1, prefilter.SMALL + 1], ids=["small-cluster", "prefiltered-cluster"])
 def test_a_chart_under_the_tag_is_left_and_named(
     region: Region, log: Log, chart: Callable[[Json], None], services: int
 ) -> None:

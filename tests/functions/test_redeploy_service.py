@@ -9,17 +9,17 @@ import pytest
 import redeploy_service.app
 from botocore.exceptions import ClientError
 
-from lab.ecs.fake_runtime import Behaviour
+from lab.ecs.virtual.fake_runtime import Behaviour
 from pushlive import aws
 from pushlive.cloudformation import NotYetError
 from pushlive.config import ConfigError
 from pushlive.events import EventError
-from tests.functions.region import CLUSTER_ARN, LOG_GROUP, REGISTRY, TOPIC_ARN
-from tests.functions.wire import Fault
+from trials.in_memory.region import CLUSTER_ARN, LOG_GROUP, REGISTRY, TOPIC_ARN
+from trials.in_memory.wire import Fault
 
 if TYPE_CHECKING:
     from tests.functions.conftest import CloudFormation, Log
-    from tests.functions.region import Region
+    from trials.in_memory.region import Region
 
     Json = dict[str, Any]
 
@@ -495,7 +495,7 @@ def test_an_event_of_another_cluster_is_ignored(region: Region, log: Log) -> Non
 def test_a_request_about_records_is_not_for_this_function(
     region: Region, log: Log, cloudformation: CloudFormation
 ) -> None:
-    region.redeploy(cloudformation.request("Create", "app", "app.example.com"))
+    region.redeploy(cloudformation.request("Create", "app.example.com"))
     assert log.reasons(message="ignored") == "not for this function"
     assert cloudformation.answers == []
 
@@ -529,7 +529,10 @@ def test_a_new_service_waits_at_0_and_the_first_push_starts_it_with_its_tags_cou
     assert region.running_digests() == {digest(push)}
     assert len(region.tasks()) == 2
     assert region.changes() == ["UpdateService", "UpdateService"]
-    assert [line["message"] for line in log.lines() if line["message"] != "leave"] == ["hold", "start"]
+    assert [line["message"] for line in log.lines() if line["message"] != "leave"] == [
+        "scale to zero",
+        "start",
+    ]
     metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [key for metric in metrics for key in metric if key.startswith("Deployments")] == [
         "DeploymentsStarted"
@@ -537,12 +540,12 @@ def test_a_new_service_waits_at_0_and_the_first_push_starts_it_with_its_tags_cou
 
 
 def test_what_others_publish_does_not_mean_that_a_service_ran(region: Region, log: Log) -> None:
-    """ECS resolves the companion's image also while the app has none."""
-    companion = "public.ecr.aws/docker/library/busybox:1.37"
-    region.create_service(images=["app:latest", companion], count="2")
+    """ECS resolves the drain sidecar's image also while the app has none."""
+    drain_sidecar = "public.ecr.aws/docker/library/busybox:1.37"
+    region.create_service(images=["app:latest", drain_sidecar], count="2")
     region.wait(5)
     region.redeploy()
-    assert log.messages(ecs_service="app") == ["hold", "leave"]
+    assert log.messages(ecs_service="app") == ["scale to zero", "leave"]
     push = region.push("1")
     region.redeploy(push)
     region.wait(300)
@@ -552,7 +555,7 @@ def test_what_others_publish_does_not_mean_that_a_service_ran(region: Region, lo
     assert "already live" in log.reasons(ecs_service="app")
 
 
-def test_a_companion_that_comes_later_does_not_make_a_service_new(region: Region, log: Log) -> None:
+def test_a_drain_sidecar_that_comes_later_does_not_make_a_service_new(region: Region, log: Log) -> None:
     running(region)
     region.scale(0)
     region.wait(300)
@@ -567,7 +570,7 @@ def test_a_new_service_whose_repository_is_not_there_yet_waits_too(region: Regio
     region.create_service()
     region.redeploy()
     assert region.service()["desiredCount"] == 0
-    assert log.messages(ecs_service="app") == ["hold", "leave"]
+    assert log.messages(ecs_service="app") == ["scale to zero", "leave"]
 
 
 def test_a_lost_first_push_is_started_by_the_schedule(region: Region, log: Log) -> None:
@@ -579,7 +582,7 @@ def test_a_lost_first_push_is_started_by_the_schedule(region: Region, log: Log) 
     region.wait(600)
     assert region.tasks() == []
     region.redeploy()
-    assert [each for each in log.messages(ecs_service="app") if each != "leave"] == ["hold", "start"]
+    assert [each for each in log.messages(ecs_service="app") if each != "leave"] == ["scale to zero", "start"]
     region.wait(300)
     assert region.running_digests() == {digest(push)}
     assert len(region.tasks()) == 2
@@ -591,7 +594,7 @@ def test_a_new_service_is_held_when_its_first_start_has_failed(region: Region, l
     region.wait_until(lambda: bool(region.ecs.list_tasks(cluster="lab", desiredStatus="STOPPED")["taskArns"]))
     region.wait(60)
     region.redeploy(region.task_event("STOPPED"))
-    assert log.messages(ecs_service="app")[0] == "hold"
+    assert log.messages(ecs_service="app")[0] == "scale to zero"
     region.wait(3600)
     assert [each["status"] for each in region.deployments()] == ["SUCCESSFUL"]
 
@@ -605,7 +608,7 @@ def test_a_push_between_the_look_and_the_hold_starts_the_service_once(region: Re
     region.redeploy(region.deployment_event())
     region.redeploy(pushes[0])
     region.redeploy(pushes[0])
-    assert [each for each in log.messages(ecs_service="app") if each != "leave"] == ["hold", "start"]
+    assert [each for each in log.messages(ecs_service="app") if each != "leave"] == ["scale to zero", "start"]
     region.wait(300)
     assert len(region.tasks()) == 2
 
@@ -765,10 +768,10 @@ def test_a_push_waits_for_a_rollback_only_until_it_is_overdue(region: Region, lo
         region.ecs.stop_task(cluster="lab", task=task["taskArn"])
     region.wait_until(lambda: region.deployments()[0]["status"] == "ROLLBACK_IN_PROGRESS")
     push = region.push("3")
-    region.redeploy(push, LATE_MINUTES="1")
+    region.redeploy(push, OVERDUE_MINUTES="1")
     assert "a rollback is in progress" in log.reasons(event_id=push["id"])
     region.wait(61)
-    region.redeploy(LATE_MINUTES="1")
+    region.redeploy(OVERDUE_MINUTES="1")
     region.wait(300)
     assert region.running_digests() == {digest(push)}
 
@@ -917,7 +920,7 @@ def test_a_dry_run_decides_and_changes_nothing(
     region.redeploy(DRY_RUN="true")
     assert region.changes() == []
     assert log.messages(ecs_service="app") == ["deploy", "deploy"]
-    assert log.messages(ecs_service="new") == ["leave", "hold"]
+    assert log.messages(ecs_service="new") == ["leave", "scale to zero"]
     assert {line["dry_run"] for line in log.lines()} == {True}
     assert capsys.readouterr().out == ""
 
@@ -925,7 +928,7 @@ def test_a_dry_run_decides_and_changes_nothing(
 SETTINGS = {
     "CLUSTER_ARN": CLUSTER_ARN,
     "REGISTRY": REGISTRY,
-    "CLAIMS_LOG_GROUP": LOG_GROUP,
+    "LEASES_LOG_GROUP": LOG_GROUP,
     "TOPIC_ARN": TOPIC_ARN,
 }
 

@@ -10,12 +10,12 @@ import pytest
 import update_record.app
 from botocore.exceptions import ClientError
 
-from lab.ecs.fake_runtime import Behaviour
+from lab.ecs.virtual.fake_runtime import Behaviour
 from pushlive import aws
 from pushlive.config import ConfigError
 from pushlive.events import EventError
 from pushlive.route53 import RecordChangedMeanwhileError
-from tests.functions.region import (
+from trials.in_memory.region import (
     CALM_SECONDS,
     CLUSTER_ARN,
     HOST_NAME,
@@ -26,11 +26,11 @@ from tests.functions.region import (
     digest_of,
     service_arn,
 )
-from tests.functions.wire import Fault
+from trials.in_memory.wire import Fault
 
 if TYPE_CHECKING:
     from tests.functions.conftest import CloudFormation, Log
-    from tests.functions.region import Region
+    from trials.in_memory.region import Region
 
     Json = dict[str, Any]
 
@@ -109,6 +109,7 @@ def test_a_right_record_costs_no_change(region: Region, log: Log, capsys: pytest
     assert region.changes() == []
     assert log.messages(ecs_service="app")[-2:] == ["keep", "keep"]
     assert "already right" in log.reasons(ecs_service="app").splitlines()[-1]
+    assert {line["service"] for line in log.lines()} == {"UpdateRecord"}
     assert metrics(capsys) == []
 
 
@@ -490,7 +491,7 @@ def test_a_task_that_never_answers_is_waited_for_until_the_deadline_only(region:
     assert len(log.lines(event_id=log.lines()[-1]["event_id"])) == 1, "one line a decision, not one a look"
 
 
-def test_a_silent_task_is_asked_each_second_and_aws_rarely(region: Region) -> None:
+def test_a_unresponsive_task_is_asked_each_second_and_aws_rarely(region: Region) -> None:
     """Many runs may wait at once, and Route 53 takes few requests a second from the whole account."""
     published(region)
     deploy(region, "2", NEVER_LISTENS)
@@ -541,7 +542,7 @@ def test_a_record_that_a_waiting_run_lost_the_race_for_is_read_again(region: Reg
     assert region.addresses() == old
 
 
-def test_no_silent_task_no_wait(region: Region) -> None:
+def test_no_unresponsive_task_no_wait(region: Region) -> None:
     published(region)
     crash(region)
     begun = region.now
@@ -587,32 +588,34 @@ def test_a_task_whose_port_has_begun_to_answer_is_looked_at_soon_for_its_health(
     began = region.now
     region.update_record(region.task_event("RUNNING"))
     assert region.addresses() == region.public_ips()
-    # Its health is asked for every 5 s. A silent port is looked at again after 1, 3, 7, 15, 23, 31 s.
+    # Its health is asked for every 5 s. An unresponsive port is looked at again after 1, 3, 7, 15, 23, 31 s.
     assert region.now - began <= 25.1 + 2, "seconds"
 
 
-COMPANION = "public.ecr.aws/docker/library/busybox:1.37"
+DRAIN_SIDECAR = "public.ecr.aws/docker/library/busybox:1.37"
 
 
-def with_companion(region: Region, behaviour: Behaviour) -> None:
-    """The service `app` with template.yaml's companion, HEALTHY when the app has listened for 95 s."""
+def with_drain_sidecar(region: Region, behaviour: Behaviour) -> None:
+    """The service `app` with template.yaml's drain sidecar, HEALTHY when the app has listened for 95 s."""
     region.push("1", behaviour=behaviour)
-    region.behaviours[digest_of(COMPANION)] = Behaviour(watches="app", ready_after_seconds=95)
+    region.behaviours[digest_of(DRAIN_SIDECAR)] = Behaviour(watches="app", ready_after_seconds=95)
     check = {"command": ["CMD-SHELL", "test"], "interval": 5, "retries": 6, "startPeriod": 300}
-    images = ["app:latest", COMPANION]
+    images = ["app:latest", DRAIN_SIDECAR]
     region.create_service(images=images, host_name=HOST_NAME, last={"healthCheck": check}, essential=False)
     region.wait_until(lambda: bool(region.tasks()))
 
 
-def test_clients_move_as_soon_as_the_port_answers_while_the_companion_lets_ecs_wait(region: Region) -> None:
-    with_companion(region, Behaviour())
+def test_clients_move_as_soon_as_the_port_answers_while_the_drain_sidecar_lets_ecs_wait(
+    region: Region,
+) -> None:
+    with_drain_sidecar(region, Behaviour())
     region.update_record(region.task_event("RUNNING"))
     assert region.tasks()[0]["healthStatus"] == "UNKNOWN"
     assert region.addresses() == region.public_ips()
 
 
-def test_where_the_port_must_not_be_asked_the_companion_says_when_it_is_ready(region: Region) -> None:
-    with_companion(region, Behaviour())
+def test_where_the_port_must_not_be_asked_the_drain_sidecar_says_when_it_is_ready(region: Region) -> None:
+    with_drain_sidecar(region, Behaviour())
     region.update_record(region.task_event("RUNNING"), PROBE="false")
     assert region.addresses() is None
     region.wait(100)
@@ -626,9 +629,9 @@ def test_clients_stay_with_the_old_task_until_the_new_one_has_run_for_a_while(re
     old = region.addresses()
     deploy(region, "2")
     begun = region.now
-    region.update_record(region.task_event("RUNNING"), seconds=5, SETTLE_SECONDS="15")
+    region.update_record(region.task_event("RUNNING"), seconds=5, MIN_READY_SECONDS="15")
     assert region.addresses() == old
-    region.update_record(region.task_event("RUNNING"), SETTLE_SECONDS="15")
+    region.update_record(region.task_event("RUNNING"), MIN_READY_SECONDS="15")
     assert region.addresses() is not None
     assert region.addresses() != old
     assert 15 <= region.now - begun <= 15 + 2, "seconds"
@@ -638,7 +641,7 @@ def test_an_image_that_listens_for_a_moment_and_ends_never_gets_a_client(region:
     published(region)
     old = region.addresses()
     deploy(region, "2", Behaviour(exits_after_seconds=4, exit_code=1))
-    region.update_record(region.task_event("RUNNING"), SETTLE_SECONDS="15")
+    region.update_record(region.task_event("RUNNING"), MIN_READY_SECONDS="15")
     assert region.addresses() == old
 
 
@@ -646,7 +649,7 @@ def test_where_no_other_task_answers_a_new_one_is_published_at_once(region: Regi
     running(region)
     crash(region)
     region.wait_until(lambda: bool(region.tasks()))
-    region.update_record(region.task_event("RUNNING"), SETTLE_SECONDS="15")
+    region.update_record(region.task_event("RUNNING"), MIN_READY_SECONDS="15")
     assert region.addresses() == region.public_ips()
 
 
@@ -932,7 +935,7 @@ def handler_env(monkeypatch: pytest.MonkeyPatch, region: Region) -> SimpleNamesp
     settings = {
         "CLUSTER_ARN": CLUSTER_ARN,
         "REGISTRY": REGISTRY,
-        "CLAIMS_LOG_GROUP": RECORD_LOG_GROUP,
+        "LEASES_LOG_GROUP": RECORD_LOG_GROUP,
         "TOPIC_ARN": TOPIC_ARN,
         "HOSTED_ZONE_ID": region.zone_id,
     }
@@ -966,21 +969,20 @@ def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch, region: Reg
 def test_the_record_of_a_new_stack_is_answered_and_nothing_is_written(
     region: Region, cloudformation: CloudFormation
 ) -> None:
-    region.update_record(cloudformation.request("Create", "app", HOST_NAME))
+    region.update_record(cloudformation.request("Create", HOST_NAME))
     assert cloudformation.answer == {
         "Status": "SUCCESS",
         "Reason": "done",
         "PhysicalResourceId": cloudformation.made(HOST_NAME),
         "StackId": "arn:aws:cloudformation:eu-west-1:123456789012:stack/hello/1",
         "RequestId": "request-1",
-        "LogicalResourceId": "HostNameRecord",
+        "LogicalResourceId": "HostNameRecords",
     }
     assert region.changes() == []
 
 
-def delete_request(cloudformation: CloudFormation, host_name: str = HOST_NAME) -> Json:
-    made = cloudformation.made(host_name)
-    return cloudformation.request("Delete", "app", host_name, PhysicalResourceId=made)
+def delete_request(cloudformation: CloudFormation) -> Json:
+    return cloudformation.delete_of_service("app", HOST_NAME)
 
 
 def test_a_stack_that_goes_takes_the_tag_then_the_record_and_nobody_puts_it_back(
@@ -991,7 +993,7 @@ def test_a_stack_that_goes_takes_the_tag_then_the_record_and_nobody_puts_it_back
     assert region.changes() == ["UntagResource", "ChangeResourceRecordSets"]
     assert region.records() == {}
     assert cloudformation.answer["Status"] == "SUCCESS"
-    assert cloudformation.answer["PhysicalResourceId"] == cloudformation.made(HOST_NAME)
+    assert cloudformation.answer["PhysicalResourceId"] == "app"
     region.update_record(region.task_event("RUNNING"))
     region.update_record()
     assert region.records() == {}
@@ -1040,10 +1042,10 @@ def test_another_host_name_removes_the_old_record_only(
     region.tag(hostname="new.example.com")
     region.update_record()
     old = cloudformation.made(HOST_NAME)
-    region.update_record(cloudformation.request("Update", "app", "new.example.com", PhysicalResourceId=old))
+    region.update_record(cloudformation.request("Update", "new.example.com", PhysicalResourceId=old))
     assert cloudformation.answer["PhysicalResourceId"] == cloudformation.made("new.example.com")
     cloudformation.answers.clear()
-    region.update_record(delete_request(cloudformation))
+    region.update_record(cloudformation.delete(HOST_NAME), HOST_NAMES="new.example.com")
     assert cloudformation.answer["Status"] == "SUCCESS"
     assert set(region.records()) == {("new.example.com", "A"), ("_pushlive.new.example.com", "TXT")}
     assert "UntagResource" not in region.changes()
@@ -1064,11 +1066,11 @@ def test_a_failure_is_answered_with_its_reason(
 def refused(region: Region, cloudformation: CloudFormation, host_name: str = HOST_NAME) -> str:
     """Why the stack cannot be made. CloudFormation then deletes what was not made, which must not fail."""
     zone_id = cloudformation.zone_id
-    region.update_record(cloudformation.request("Create", "app", host_name), HOSTED_ZONE_ID=zone_id)
+    region.update_record(cloudformation.request("Create", host_name), HOSTED_ZONE_ID=zone_id)
     [answer] = cloudformation.answers
     assert answer["Status"] == "FAILED"
     made = answer["PhysicalResourceId"]
-    delete = cloudformation.request("Delete", "app", host_name, PhysicalResourceId=made)
+    delete = cloudformation.request("Delete", host_name, PhysicalResourceId=made)
     region.update_record(delete, HOSTED_ZONE_ID=zone_id)
     assert cloudformation.answers[-1]["Status"] == "SUCCESS", cloudformation.answers[-1]["Reason"]
     assert region.changes() == []
@@ -1110,7 +1112,7 @@ def test_an_update_that_is_refused_leaves_the_old_record(
     """CloudFormation deletes what an update has made; here that is nothing."""
     published(region)
     old = cloudformation.made(HOST_NAME)
-    region.update_record(cloudformation.request("Update", "app", "app.example.org", PhysicalResourceId=old))
+    region.update_record(cloudformation.request("Update", "app.example.org", PhysicalResourceId=old))
     assert cloudformation.answer["Status"] == "FAILED"
     assert cloudformation.answer["PhysicalResourceId"] == old
     assert region.changes() == []
@@ -1132,12 +1134,12 @@ def test_a_stack_that_moves_to_another_zone_removes_the_record_from_the_old_one_
 ) -> None:
     """The function already works for the new zone when CloudFormation deletes what was in the old one."""
     published(region)
-    old, delete = region.zone_id, delete_request(cloudformation)
+    old, delete = region.zone_id, cloudformation.delete(HOST_NAME)
     made = region.hands["route53"].create_hosted_zone(Name="example.com.", CallerReference="another")
     cloudformation.zone_id = region.zone_id = made["HostedZone"]["Id"].rpartition("/")[2]
     region.update_record()
     region.update_record(
-        cloudformation.request("Update", "app", HOST_NAME, PhysicalResourceId=delete["PhysicalResourceId"])
+        cloudformation.request("Update", HOST_NAME, PhysicalResourceId=delete["PhysicalResourceId"])
     )
     assert cloudformation.answers[0]["PhysicalResourceId"] == cloudformation.made(HOST_NAME)
     region.update_record(delete)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from tests.functions.region import ACCOUNT, REGION
+from trials.in_memory.region import ACCOUNT, REGION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,14 +10,14 @@ from hypothesis import given
 
 from pushlive.config import ConfigError
 from pushlive.events import EventError, Ignored, parse
-from tests.functions.region import CLUSTER_ARN, HOST_NAME, REGISTRY
 from tests.hostile.mutations import EVENTS, event, fuzzed, mutated_events
+from trials.in_memory.region import CLUSTER_ARN, HOST_NAME, REGISTRY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.functions.conftest import CloudFormation, Log
-    from tests.functions.region import Region
+    from trials.in_memory.region import Region
 
 Json = dict[str, Any]
 Both = tuple[Json, Json]
@@ -32,7 +32,7 @@ LONGEST_ERROR = 250
 LONGEST_LINE = (
     12_000  # an id of 2048 characters, and what our own log says of a service; an event has 100,000
 )
-WAKES_REDEPLOY = (
+TRIGGERS_REDEPLOY = (
     "push_tagged", "push_multiarch_4_index_tagged", "deployment_completed", "deployment_in_progress",
     "task_failed_to_start", "schedule", "ecr_push",
 )  # fmt: skip
@@ -67,20 +67,20 @@ def of(name: str) -> Json:
 @pytest.mark.parametrize("path", EVENTS, ids=lambda path: path.stem)
 def test_each_event_that_is_damaged_here_is_whole_before(path: Any) -> None:
     """Else the tests below would damage what nobody reads."""
-    wake = parse(event(path), cluster_arn=CLUSTER_ARN)
-    assert "account" not in getattr(wake, "reason", "")
-    assert "another cluster" not in getattr(wake, "reason", "")
+    trigger = parse(event(path), cluster_arn=CLUSTER_ARN)
+    assert "account" not in getattr(trigger, "reason", "")
+    assert "another cluster" not in getattr(trigger, "reason", "")
 
 
 @fuzzed(500)
 @given(mutated_events())
-def test_damaged_event_is_a_wake_up_or_an_error_that_names_the_key(both: Both) -> None:
+def test_damaged_event_is_a_trigger_up_or_an_error_that_names_the_key(both: Both) -> None:
     _, mutated = both
 
     def read() -> None:
-        wake = parse(mutated, cluster_arn=CLUSTER_ARN)
-        assert wake.event_id.isprintable()
-        assert not isinstance(wake, Ignored) or len(wake.reason) <= LONGEST_ERROR
+        trigger = parse(mutated, cluster_arn=CLUSTER_ARN)
+        assert trigger.event_id.isprintable()
+        assert not isinstance(trigger, Ignored) or len(trigger.reason) <= LONGEST_ERROR
 
     complaint(read)
 
@@ -98,7 +98,7 @@ def test_redeploy_service_changes_nothing_where_nothing_is_due(
     @given(mutated_events())
     def run(both: Both) -> None:
         complaint(lambda: region.redeploy(answered_at(cloudformation, both)))
-        assert region.changes() == region.claims() == []
+        assert region.changes() == region.leases() == []
 
     run()
     is_short(log)
@@ -118,18 +118,18 @@ def test_redeploy_service_decides_by_the_live_state_and_not_by_what_else_the_eve
         log.clear()
         return said
 
-    for name in WAKES_REDEPLOY:
+    for name in TRIGGERS_REDEPLOY:
         region.redeploy(of(name), DRY_RUN="true")
         assert decided() == {due}, name
 
     @fuzzed(150)
-    @given(mutated_events(WAKES_REDEPLOY))
+    @given(mutated_events(TRIGGERS_REDEPLOY))
     def run(both: Both) -> None:
         complaint(lambda: region.redeploy(both[1], DRY_RUN="true"))
         assert decided() <= {due, "leave uses another image"}
 
     run()
-    assert region.changes() == region.claims() == []
+    assert region.changes() == region.leases() == []
 
 
 def test_a_damaged_event_beside_the_true_one_makes_no_second_deployment(region: Region) -> None:
@@ -138,7 +138,7 @@ def test_a_damaged_event_beside_the_true_one_makes_no_second_deployment(region: 
     pushes = [0]
 
     @fuzzed(25)
-    @given(mutated_events(WAKES_REDEPLOY))
+    @given(mutated_events(TRIGGERS_REDEPLOY))
     def run(both: Both) -> None:
         pushes[0] += 1
         push = region.push(f"content {pushes[0]}")

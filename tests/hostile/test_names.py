@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pushlive.events import EventError
-from tests.functions.region import CLUSTER_ARN, HOST_NAME, INDEX
+from trials.in_memory.region import CLUSTER_ARN, HOST_NAME, INDEX
 
 if TYPE_CHECKING:
     from tests.functions.conftest import Log
-    from tests.functions.region import Region
+    from trials.in_memory.region import Region
 
 Json = dict[str, Any]
 SERVICES = CLUSTER_ARN.replace(":cluster/", ":service/")
@@ -68,7 +68,7 @@ def test_push_of_what_only_looks_like_ours_deploys_nothing_and_says_why(
     region: Region, log: Log, key: str, value: Any, reason: str
 ) -> None:
     region.redeploy(changed(running(region), key, value))
-    assert region.changes() == region.claims() == []
+    assert region.changes() == region.leases() == []
     assert re.search(reason, log.reasons())
 
 
@@ -87,7 +87,7 @@ def test_deployment_of_what_only_looks_like_ours_changes_nothing_and_says_why(
     running(region)
     region.wait(10)
     region.redeploy({**region.deployment_event(), "resources": [arn]})
-    assert region.changes() == region.claims() == []
+    assert region.changes() == region.leases() == []
     assert reason in log.reasons()
 
 

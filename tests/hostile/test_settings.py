@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pushlive.config import ConfigError, Settings
-from tests.functions.region import CLUSTER_ARN, LOG_GROUP, REGISTRY, TOPIC_ARN
 from tests.hostile.mutations import TEXTS, fuzzed
+from trials.in_memory.region import CLUSTER_ARN, LOG_GROUP, REGISTRY, TOPIC_ARN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ GOOD = {
     "TTL_SECONDS": "10",
     "PROBE": "true",
     "DRY_RUN": "false",
-    "CLAIMS_LOG_GROUP": LOG_GROUP,
+    "LEASES_LOG_GROUP": LOG_GROUP,
     "TOPIC_ARN": TOPIC_ARN,
 }
 HANDLERS: dict[str, Callable[..., None]] = {
@@ -34,8 +34,8 @@ HANDLERS: dict[str, Callable[..., None]] = {
     "UpdateRecord": update_record.app.handler,
 }
 NEEDED = {
-    "RedeployService": ("CLUSTER_ARN", "REGISTRY", "CLAIMS_LOG_GROUP", "TOPIC_ARN"),
-    "UpdateRecord": ("CLUSTER_ARN", "REGISTRY", "HOSTED_ZONE_ID", "CLAIMS_LOG_GROUP", "TOPIC_ARN"),
+    "RedeployService": ("CLUSTER_ARN", "REGISTRY", "LEASES_LOG_GROUP", "TOPIC_ARN"),
+    "UpdateRecord": ("CLUSTER_ARN", "REGISTRY", "HOSTED_ZONE_ID", "LEASES_LOG_GROUP", "TOPIC_ARN"),
 }
 WRONG = {
     name: ("*", "\u00e4", "x\n", " ", "a" * 100_000, value + ":", value + "\x1b[2J")

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pushlive.config import ConfigError
-from tests.functions.region import HOST_NAME, REGION
+from trials.in_memory.region import HOST_NAME, REGION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.functions.conftest import Log
-    from tests.functions.region import Region
+    from trials.in_memory.region import Region
 
 OWNER = f"pushlive service=arn:aws:ecs:{REGION}:123456789012:service/lab/"
 
@@ -55,7 +55,7 @@ def test_redeploy_tag_that_is_not_exactly_on_push_leaves_the_service(
     region.push("1")
     region.run_service(redeploy=value)
     region.redeploy(region.push("2"))
-    assert region.changes() == region.claims() == []
+    assert region.changes() == region.leases() == []
     assert "not opted in" in log.reasons(ecs_service="app")
 
 
@@ -197,17 +197,17 @@ def owner(region: Region) -> str:
     return service
 
 
-def woken(region: Region, service: str) -> None:
+def triggered(region: Region, service: str) -> None:
     region.update_record(region.task_event("RUNNING", service))
 
 
 @pytest.mark.parametrize("name", [HOST_NAME, "APP.example.com", "app.example.com."])
 def test_name_that_another_service_has_is_refused_with_a_message(region: Region, log: Log, name: str) -> None:
     two(region, name)
-    woken(region, "first")
+    triggered(region, "first")
     before = region.records()
     for _ in range(3):
-        woken(region, "second")
+        triggered(region, "second")
         region.update_record()
     assert region.records() == before
     assert owner(region) == "first"
@@ -220,8 +220,8 @@ def test_of_two_services_that_want_a_name_at_the_same_moment_one_gets_it(
     region: Region, log: Log, operation: str
 ) -> None:
     two(region)
-    region.before(operation, lambda: woken(region, "second"))
-    woken(region, "first")
+    region.before(operation, lambda: triggered(region, "second"))
+    triggered(region, "first")
     assert owner(region) == "second"
     assert "belongs to another owner" in log.reasons(message="refuse", ecs_service="first")
     region.update_record()
@@ -231,7 +231,7 @@ def test_of_two_services_that_want_a_name_at_the_same_moment_one_gets_it(
 @pytest.mark.parametrize("how", ["scaled to 0", "deleted"])
 def test_name_of_a_service_that_goes_is_free_for_the_second(region: Region, how: str) -> None:
     two(region)
-    woken(region, "first")
+    triggered(region, "first")
     if how == "deleted":
         region.ecs.delete_service(cluster="lab", service="first", force=True)
     else:
@@ -248,7 +248,7 @@ def test_name_that_a_service_gave_up_by_its_tag_alone_is_not_taken_by_another(
 ) -> None:
     """Nothing says any more that the record is nobody's: docs/decisions.md, Known limits."""
     two(region)
-    woken(region, "first")
+    triggered(region, "first")
     region.tag("first", hostname="new.example.com")
     region.update_record()
     assert region.addresses("new.example.com") == region.public_ips("first")

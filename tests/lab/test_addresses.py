@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab.addresses import NETWORK, free_port, require_port
-from lab.docker_cli import Docker
+from lab.containers.docker_cli import Docker
+from lab.ec2.addresses import NETWORK, free_port, require_port
+from lab.ecr.oci import hello_app_image
+from lab.ecr.registry import push_image
 from lab.lab import Lab
-from lab.oci import hello_app_image
-from lab.oci_registry import push_image
-from lab.watch import until
+from lab.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

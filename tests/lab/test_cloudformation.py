@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lab.cloudformation import kept_by_tasks
-from lab.ecs.world import Interface
+from lab.ecs.cloudformation import kept_by_tasks
+from lab.ecs.model.world import Interface
 
 PUBLIC = Interface("eni-1", "10.0.0.4", "127.0.0.4", "subnet-1", "", "")
 PRIVATE = Interface("eni-2", "10.0.0.5", None, "subnet-1", "", "")

@@ -17,12 +17,12 @@ from pathlib import Path
 import boto3
 import pytest
 
-from lab.addresses import Addresses, free_port, loopback_of
-from lab.containers import CannotPullContainerError, CannotStartContainerError, ProcessRuntime
-from lab.oci import build_image, build_index, hello_app_image, unpack
-from lab.oci_registry import push_image, push_index
+from lab.containers.process_runtime import CannotPullContainerError, CannotStartContainerError, ProcessRuntime
+from lab.ec2.addresses import Addresses, free_port, loopback_of
+from lab.ecr.oci import build_image, build_index, hello_app_image, unpack
+from lab.ecr.registry import push_image, push_index
 from pushlive.probe import answering
-from tests.lab.ministack_process import ministack
+from tests.support.ministack_process import ministack
 
 ADDRESS = "127.96.7.1"
 OTHER_ADDRESS = "127.96.7.2"
@@ -411,7 +411,7 @@ def test_containers_die_when_the_lab_is_killed(tmp_path: Path) -> None:
     program = f"""
 import asyncio
 from pathlib import Path
-from lab.containers import ProcessRuntime
+from lab.containers.process_runtime import ProcessRuntime
 async def main():
     runtime = ProcessRuntime(Path({str(tmp_path)!r}))
     await runtime.start("task1", Path({str(folder)!r}), address={ADDRESS!r}, on_exit=print,

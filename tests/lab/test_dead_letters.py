@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.awsrequest import AWSResponse
 
-from lab import sam
+from lab.ecr.oci import hello_app_image
+from lab.ecr.registry import push_image
 from lab.lab import Lab
-from lab.oci import hello_app_image
-from lab.oci_registry import push_image
-from lab.watch import until
-from tests.terminal import types_python
+from lab.user import sam
+from lab.waiting import until
+from tests.support.terminal import types_python
 
 if TYPE_CHECKING:
     import subprocess
@@ -97,11 +97,11 @@ class Stack:
 def stack(built: Path) -> Iterator[Stack]:
     with Lab(speed=SPEED) as lab:
         port = str(lab.free_port(8080))
-        parameters = {"ContainerPort": port, "DrainSeconds": "1", "SettleSeconds": "1"}
+        parameters = {"ContainerPort": port, "DrainSeconds": "1", "MinReadySeconds": "1"}
         deployed = Stack(lab, sam.deploy(lab, built, parameters, lambda _: None))
         events = lab.client("events")
         for rule in events.list_rules()["Rules"]:
-            if "OnPush" not in rule["Name"]:
+            if "aws.ecr" not in rule.get("EventPattern", ""):
                 events.disable_rule(Name=rule["Name"])
         first = deployed.push("1")
         until(lambda: deployed.running_digests() == {first}, "the first version's task")

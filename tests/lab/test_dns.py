@@ -20,8 +20,8 @@ from dnslib import (  # type: ignore[import-untyped]
     DNSRecord,
 )
 
-from lab.dns import DnsServer, Records, RecordSet, respond
-from lab.resolver import ResolutionError, Resolver
+from lab.route53.name_server import DnsServer, Records, RecordSet, respond
+from lab.user.resolver import ResolutionError, Resolver
 
 SOA = RecordSet(("ns-1.awsdns.example. hostmaster.example.com. 1 7200 900 1209600 86400",), 900)
 RECORDS: Records = {

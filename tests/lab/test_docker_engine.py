@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.docker_cli import DockerError
-from lab.docker_engine import docker_engine, install, running_engine
+from lab.containers.docker_cli import DockerError
+from lab.containers.docker_engine import docker_engine, install, running_engine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that is all of the PATH, on a machine without Docker."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("lab.docker_engine.SYSTEM_PATH", "")
+    monkeypatch.setattr("lab.containers.docker_engine.SYSTEM_PATH", "")
     monkeypatch.setenv("DOCKER_HOST", "")
     return tmp_path
 

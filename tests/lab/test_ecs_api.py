@@ -9,10 +9,10 @@ import pytest
 from botocore.model import ListShape, MapShape, StructureShape
 from botocore.validate import ParamValidator
 
-from lab.ecs.api import OPERATIONS
-from lab.ecs.fake_runtime import Behaviour
-from lab.ecs.requests import EcsError
-from lab.ecs.scenario import BREAKER, IMAGE, NETWORK, Scenario
+from lab.ecs.api.ecs_api import OPERATIONS
+from lab.ecs.api.requests import EcsError
+from lab.ecs.virtual.fake_runtime import Behaviour
+from lab.ecs.virtual.scenario import BREAKER, IMAGE, NETWORK, Scenario
 
 if TYPE_CHECKING:
     from botocore.model import Shape

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lab.ecs.api import EcsError
-from lab.ecs.scenario import Scenario
+from lab.ecs.api.ecs_api import EcsError
+from lab.ecs.virtual.scenario import Scenario
 
 SPOT = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
 

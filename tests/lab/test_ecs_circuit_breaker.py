@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from lab.ecs.engine import Options
-from lab.ecs.fake_runtime import Behaviour
-from lab.ecs.scenario import BREAKER, IMAGE, REPOSITORY, START, Scenario
+from lab.ecs.model.engine import Options
+from lab.ecs.virtual.fake_runtime import Behaviour
+from lab.ecs.virtual.scenario import BREAKER, IMAGE, REPOSITORY, START, Scenario
 
 CRASHES = Behaviour(exits_after_seconds=2, exit_code=1)
 CANNOT_START = Behaviour(start_seconds=None)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from lab.ecs.fake_runtime import Behaviour
-from lab.ecs.scenario import BREAKER, IMAGE, NETWORK, REPOSITORY, START, Scenario
+from lab.ecs.virtual.fake_runtime import Behaviour
+from lab.ecs.virtual.scenario import BREAKER, IMAGE, NETWORK, REPOSITORY, START, Scenario
 
 SIDE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/side:1"
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from lab.ecs.fake_runtime import Behaviour
-from lab.ecs.scenario import BREAKER, IMAGE, Scenario
+from lab.ecs.virtual.fake_runtime import Behaviour
+from lab.ecs.virtual.scenario import BREAKER, IMAGE, Scenario
 
 
 @cache

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from lab.ecs.engine import Options
-from lab.ecs.fake_runtime import Behaviour
-from lab.ecs.scenario import IMAGE, START, Scenario
+from lab.ecs.model.engine import Options
+from lab.ecs.virtual.fake_runtime import Behaviour
+from lab.ecs.virtual.scenario import IMAGE, START, Scenario
 
 SIDE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/side:1"
 STARTED = 25.0  # seconds after CreateService at which the first task's containers run
@@ -24,7 +24,7 @@ def scenario(
     return lab
 
 
-COMPANION = {
+DRAIN_SIDECAR = {
     "name": "side",
     "image": SIDE,
     "dependsOn": [{"containerName": "app", "condition": "START"}],
@@ -33,21 +33,23 @@ COMPANION = {
 
 
 @pytest.mark.parametrize("strict", [False, True], ids=["as-observed", "as-the-api-reference-says"])
-def test_a_task_whose_only_essential_container_is_a_companion_is_as_healthy_as_its_port(strict: bool) -> None:  # noqa: FBT001 - a parameter
+def test_a_task_whose_only_essential_container_is_a_drain_sidecar_is_as_healthy_as_its_port(
+    *, strict: bool
+) -> None:
     behaviours = {"sha256:app": Behaviour(listens_after_seconds=20), "sha256:side": Behaviour(watches="app")}
     lab = Scenario(behaviours, options=Options(unchecked_container_is_unknown=strict))
     lab.push("sha256:app")
     lab.push("sha256:side", SIDE)
-    lab.register({"name": "app", "image": IMAGE, "essential": False}, COMPANION)
+    lab.register({"name": "app", "image": IMAGE, "essential": False}, DRAIN_SIDECAR)
     lab.create(desired=1)
     assert health_changed_at(lab, "HEALTHY") >= 20
 
 
-def test_a_companion_ends_the_task_when_the_app_has_ended() -> None:
+def test_a_drain_sidecar_ends_the_task_when_the_app_has_ended() -> None:
     lab = Scenario({"sha256:side": Behaviour(watches="app")})
     lab.push("sha256:app")
     lab.push("sha256:side", SIDE)
-    lab.register({"name": "app", "image": IMAGE, "essential": False}, COMPANION)
+    lab.register({"name": "app", "image": IMAGE, "essential": False}, DRAIN_SIDECAR)
     lab.create(desired=1)
     lab.wait(120)
     [task] = lab.tasks()

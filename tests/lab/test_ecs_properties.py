@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lab.ecs.fake_runtime import Behaviour
-from lab.ecs.scenario import BREAKER, START, Scenario
-from lab.ecs.timings import Timings
+from lab.ecs.model.timings import Timings
+from lab.ecs.virtual.fake_runtime import Behaviour
+from lab.ecs.virtual.scenario import BREAKER, START, Scenario
 
 if TYPE_CHECKING:
-    from lab.ecs.state import Json
+    from lab.ecs.model.state import Json
 
 ORDER = [
     "PROVISIONING", "PENDING", "ACTIVATING", "RUNNING",

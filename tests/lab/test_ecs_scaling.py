@@ -2,9 +2,9 @@
 
 import pytest
 
-from lab.ecs.fake_runtime import Behaviour
-from lab.ecs.requests import EcsError
-from lab.ecs.scenario import START, Scenario
+from lab.ecs.api.requests import EcsError
+from lab.ecs.virtual.fake_runtime import Behaviour
+from lab.ecs.virtual.scenario import START, Scenario
 
 
 def running(desired: int = 1, behaviour: Behaviour | None = None) -> Scenario:

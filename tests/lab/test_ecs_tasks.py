@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from lab.ecs.engine import Options
-from lab.ecs.fake_runtime import Behaviour
-from lab.ecs.scenario import BREAKER, IMAGE, START, Scenario
+from lab.ecs.model.engine import Options
+from lab.ecs.virtual.fake_runtime import Behaviour
+from lab.ecs.virtual.scenario import BREAKER, IMAGE, START, Scenario
 
 SIDE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/side:1"
 APP = {"name": "app", "image": IMAGE}
@@ -292,11 +292,11 @@ def test_without_reverse_shutdown_all_containers_get_sigterm_at_once() -> None:
     assert stopped_at(lab) == [("StopContainer", "app", 0), ("StopContainer", "side", 0)]
 
 
-def test_a_companion_holds_back_the_apps_sigterm_only_while_the_app_answers() -> None:
-    companion = Behaviour(on_sigterm_seconds=72, watches="app")
-    lab = scenario(APP, side("START", stopTimeout=120), side=companion)
+def test_a_drain_sidecar_holds_back_the_apps_sigterm_only_while_the_app_answers() -> None:
+    drain_sidecar = Behaviour(on_sigterm_seconds=72, watches="app")
+    lab = scenario(APP, side("START", stopTimeout=120), side=drain_sidecar)
     assert stopped_at(lab) == [("StopContainer", "side", 0), ("StopContainer", "app", 72)]
-    crashed = scenario(APP, side("START", stopTimeout=120), side=companion)
+    crashed = scenario(APP, side("START", stopTimeout=120), side=drain_sidecar)
     crashed.create(desired=1)
     crashed.wait(200)
     crashed.runtime.crash(crashed.tasks()[0]["taskArn"], "app", crashed.now)
@@ -368,8 +368,8 @@ def test_observations_of_a_task_that_is_gone_are_ignored() -> None:
     seen = len(lab.runtime.events)
     for task in (arn, "arn:aws:ecs:us-east-1:000000000000:task/lab/unknown"):
         lab.model.image_pulled(task, "app", lab.now)
-        lab.model.pull_failed(task, "app", "late", lab.now)
-        lab.model.settings_missing(task, "late", lab.now)
+        lab.model.pull_failed(task, "app", "overdue", lab.now)
+        lab.model.settings_missing(task, "overdue", lab.now)
         lab.model.container_started(task, "app", "id", lab.now)
         lab.model.health_probed(task, "app", ok=True, now=lab.now)
         lab.model.container_exited(task, "app", 0, lab.now)
@@ -383,7 +383,7 @@ def test_a_container_that_starts_after_its_sigterm_gets_it_again() -> None:
     lab.wait_until(lambda: bool(asked(lab, "StartContainer")))
     task = lab.tasks()[0]["taskArn"]
     lab.model.interrupt(task, lab.now)
-    lab.model.container_started(task, "app", "late", lab.now)
+    lab.model.container_started(task, "app", "overdue", lab.now)
     kinds = [type(each).__name__ for each in lab.model.drain()]
     assert kinds.count("StopContainer") == 2
 

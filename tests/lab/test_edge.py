@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab import edge
-from lab.edge import Edge
+from lab import front_door as edge
+from lab.front_door import Edge
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -107,3 +107,24 @@ def test_an_upload_may_be_larger_than_a_call(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_another_machine_is_refused() -> None:
     assert ask(1, client="192.0.2.1") == 403
+
+
+def test_a_nested_template_has_the_url_that_sam_cli_takes() -> None:
+    nothing: Any = None
+
+    async def behind(scope: Message, receive: Any, send: Any) -> None:  # noqa: ARG001 - an ASGI application
+        await edge._answer(send, 200, b"text/xml", b"&quot;http://127.0.0.1:4566/bucket/a/b.template&quot;")
+
+    door = Edge(behind, nothing, nothing, [IPv4Network("127.0.0.0/8")])
+    headers = [*CLOUDFORMATION_CALL, (b"host", b"127.0.0.1:4566")]
+    scope = {"type": "http", "method": "POST", "path": "/", "client": ("127.0.0.1", 1), "headers": headers}
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"Action=GetTemplate&StackName=a"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    asyncio.run(door(scope, receive, send))
+    assert sent[-1]["body"] == b"&quot;https://s3.amazonaws.com/bucket/a/b.template&quot;"

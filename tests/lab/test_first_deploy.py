@@ -6,10 +6,10 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lab.ecs.timings import Timings
+from lab.ecs.model.timings import Timings
 from lab.lab import Lab
-from lab.watch import until
-from tests.deployed_stack import DeployedStack
+from lab.user.deployed_stack import DeployedStack
+from lab.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,9 @@ def test_the_stack_is_made_and_its_service_waits_for_the_first_push_though_rules
         assert stack.service()["desiredCount"] == 0
         [first] = stack.deployments()
         assert first["status"] == "SUCCESSFUL"
-        held = {line["event_id"] for line in stack.log_of("RedeployService") if line["message"] == "hold"}
+        held = {
+            line["event_id"] for line in stack.log_of("RedeployService") if line["message"] == "scale to zero"
+        }
         woke = {p.event["id"]: p.event["detail"] for p in lab.delivery.history if p.event["id"] in held}
         assert [detail.get("stopCode") for detail in woke.values()] == ["TaskFailedToStart"]
         stack.push("1")

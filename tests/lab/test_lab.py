@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from lab import ministack, sam
+from lab import identity, ministack
 from lab.lab import Lab, PortError
-from lab.watch import until
-from tests.function_processes import function_folders
+from lab.user import sam
+from lab.waiting import until
+from tests.support.function_processes import function_folders
 
 FAILS = "def handler(event, context):\n    raise ValueError(event)\n"
 NEVER_ENDS = "def handler(event, context):\n    import time\n    time.sleep(100_000)\n"
@@ -39,7 +40,7 @@ def function(code: str) -> dict[str, Any]:
     return {
         "FunctionName": "function",
         "Runtime": "python3.13",
-        "Role": f"arn:aws:iam::{ministack.ACCOUNT}:role/function",
+        "Role": f"arn:aws:iam::{identity.ACCOUNT}:role/function",
         "Handler": "app.handler",
         "Timeout": 60,
         "Code": {"ZipFile": packed.getvalue()},
@@ -82,14 +83,14 @@ def test_a_port_in_use_is_refused_before_anything_starts() -> None:
             PortError, match=f"^port {first.port} is in use: choose another with --port, as in"
         ):
             Lab(port=first.port)
-        assert first.client("sts").get_caller_identity()["Account"] == ministack.ACCOUNT
+        assert first.client("sts").get_caller_identity()["Account"] == identity.ACCOUNT
 
 
 def test_the_command_says_in_one_line_that_its_port_is_in_use() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         said = subprocess.run(  # noqa: S603 - ours
-            [sys.executable, "-m", "lab", "up", "--port", str(port)],
+            [sys.executable, "-m", "lab", "--port", str(port)],
             cwd=sam.ROOT,
             capture_output=True,
             text=True,

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.lifecycle import Image, expired
-from tests.template.stack import written_template
+from lab.template import SERVICE, written_template
+from tests.support.lifecycle import Image, expired
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 POLICY: Json = json.loads(
-    written_template()["Resources"]["Repository"]["Properties"]["LifecyclePolicy"]["LifecyclePolicyText"]
+    written_template(SERVICE)["Resources"]["Repository"]["Properties"]["LifecyclePolicy"][
+        "LifecyclePolicyText"
+    ]
 )
 KEPT = 1000
 """As docs/steering.md says: so many younger images without a tag there must be until one goes."""

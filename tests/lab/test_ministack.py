@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import shutil
 import zipfile
@@ -50,10 +51,17 @@ def test_a_repository_s_uri_is_made_by_repo_uri(ecr: Any) -> None:
     assert '"repositoryUri": _repo_uri(name)' in inspect.getsource(ecr._create_repository)
 
 
-def test_repositories_are_named_after_the_lab(ecr: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_registry_is_called_by_the_labs_host(ecr: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = import_module("ministack.services.cloudformation.engine")
+    stacks = import_module("ministack.services.cloudformation.handlers")
+    for module in (engine, stacks):
+        monkeypatch.setattr(module, "_parse_template", module._parse_template)
     monkeypatch.setattr(ecr, "_repo_uri", ecr._repo_uri)
-    ministack.name_repositories_after("127.0.0.1:4566")
+    ministack.name_registry("127.0.0.1:4566")
     assert ecr._repo_uri("hello") == "127.0.0.1:4566/hello"
+    written = "A: !Sub ${AWS::AccountId}.dkr.ecr.${AWS::Region}.${AWS::URLSuffix}/hello"
+    for module in (engine, stacks):
+        assert module._parse_template(written) == {"A": {"Fn::Sub": "127.0.0.1:4566/hello"}}
 
 
 def test_the_application_starts_the_scheduler_by_its_module_s_name(
@@ -85,7 +93,7 @@ def test_resource_types_are_provisioned_by_the_registered_functions(
     assert made == ("physical", {"Arn": "arn"})
     assert calls == [("Service", {"Name": "x"}, "stack")]
     assert stacks._runs_on_worker_thread("AWS::Lab::Thing")
-    assert stacks._runs_on_worker_thread("Custom::HostNameRecord")
+    assert stacks._runs_on_worker_thread("Custom::HostNameRecords")
     assert not stacks._runs_on_worker_thread("AWS::EC2::VPC")
 
 
@@ -283,3 +291,28 @@ def test_the_python_of_a_runtime_is_found_where_it_is_installed(
     monkeypatch.setenv("PATH", str(tmp_path))
     ministack.installed.cache_clear()
     assert ministack.installed("python3.99") == found
+
+
+def test_a_nested_stack_is_updated_as_an_outer_one(
+    provisioners: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = import_module("ministack.services.cloudformation.engine")
+    cloudformation = import_module("ministack.services.cloudformation")
+    source = inspect.getsource(provisioners._cfn_nested_stack_deploy)
+    assert "template = _parse_template(template_body)" in source
+    assert "_update_resource(\n" in source
+    monkeypatch.setattr(engine, "_parse_template", engine._parse_template)
+    answers = iter([("queue", {"Arn": "new"}), ("b", {})])
+    monkeypatch.setattr(provisioners, "_update_resource", lambda *_: next(answers))
+    deleted: list[Any] = []
+    monkeypatch.setattr(provisioners, "_delete_resource", lambda *given: deleted.append(given))
+    resources = {"Thing": {"Attributes": {"Arn": "old", "QueueName": "q"}}}
+    monkeypatch.setattr(cloudformation, "_stacks", {"nested": {"_resources": resources}})
+    ministack.update_nested_stacks_as_outer_ones()
+    template = {"Transform": "AWS::Serverless-2016-10-31", "Resources": {"A": {"Type": "AWS::SNS::Topic"}}}
+    assert "Transform" not in engine._parse_template(json.dumps(template))
+    kept = provisioners._update_resource("AWS::SQS::Queue", "queue", {}, {"A": "1"}, "nested", "Thing")
+    assert kept == ("queue", {"Arn": "new", "QueueName": "q"})
+    assert deleted == []
+    assert provisioners._update_resource("Custom::Records", "a", {}, {}, "nested", "Thing") == ("b", {})
+    assert deleted == [("Custom::Records", "a", {}, "nested", "Thing")]

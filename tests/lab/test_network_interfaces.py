@@ -8,8 +8,8 @@ import botocore.session
 import pytest
 from botocore.parsers import create_parser
 
-from lab.ecs.world import Interface
-from lab.network_interfaces import described
+from lab.ec2.network_interfaces import described
+from lab.ecs.model.world import Interface
 
 OPERATION = botocore.session.Session().get_service_model("ec2").operation_model("DescribeNetworkInterfaces")
 INTERFACES = {

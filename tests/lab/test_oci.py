@@ -11,8 +11,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from lab import push
-from lab.oci import (
+from lab.ecr import push
+from lab.ecr.oci import (
     CONFIG,
     INDEX,
     LAYER,
@@ -25,8 +25,8 @@ from lab.oci import (
     hello_app_image,
     unpack,
 )
-from lab.oci_registry import RegistryError, pull_image, push_image, push_index
-from tests.lab.ministack_process import ministack
+from lab.ecr.registry import RegistryError, pull_image, push_image, push_index
+from tests.support.ministack_process import ministack
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
@@ -234,7 +234,7 @@ def test_hello_app_is_pushed_by_a_command(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "usage: python -m lab.push 127.0.0.1:PORT/REPOSITORY:TAG"),
+        ([], "usage: python -m lab.ecr.push 127.0.0.1:PORT/REPOSITORY:TAG"),
         (["123456789012.dkr.ecr.eu-west-1.amazonaws.com/hello:latest"], "usage: "),
         (["127.0.0.1:1/hello:latest"], "Is the lab running"),
     ],

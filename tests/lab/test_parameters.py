@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lab import sam
+from lab.identity import REGION
 from lab.lab import Lab
-from lab.ministack import REGION
-from tests import terminal
-from tests.deployed_stack import HOST_NAME, DeployedStack, quiet
+from lab.user import sam
+from lab.user.deployed_stack import HOST_NAME, DeployedStack, quiet
+from tests.support import terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

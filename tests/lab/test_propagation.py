@@ -6,11 +6,11 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from lab.dns import RecordSet
 from lab.lab import Lab
-from lab.propagation import Propagation
-from lab.resolver import Resolver
-from lab.watch import until
+from lab.route53.name_server import RecordSet
+from lab.route53.propagation import Propagation
+from lab.user.resolver import Resolver
+from lab.waiting import until
 
 if TYPE_CHECKING:
     import pytest
@@ -83,7 +83,7 @@ def test_a_look_that_sees_nothing_new_is_not_a_change() -> None:
 
 
 def test_follow_looks_when_it_is_told_of_a_change(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lab.propagation.LOOK_SECONDS", 3600)  # nothing else makes it look
+    monkeypatch.setattr("lab.route53.propagation.LOOK_SECONDS", 3600)  # nothing else makes it look
     route53 = Route53("127.64.0.1")
     propagation = Propagation(route53.read, 0, route53.clock)
     thread = threading.Thread(target=propagation.follow)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import sam
-from lab.watch import until
+from lab.user import sam
+from lab.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

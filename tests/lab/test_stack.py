@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab import sam
+from lab.ecr.oci import build_image, build_index, hello_app_image
+from lab.ecr.registry import push_image, push_index
 from lab.lab import Lab
-from lab.oci import build_image, build_index, hello_app_image
-from lab.oci_registry import push_image, push_index
-from lab.resolver import Resolver
-from lab.watch import until
-from tests.deployed_stack import HOST_NAME, DeployedStack, quiet
-from tests.function_processes import function_folders
-from tests.terminal import types
+from lab.user import sam
+from lab.user.deployed_stack import HOST_NAME, DeployedStack, quiet
+from lab.user.resolver import Resolver
+from lab.waiting import until
+from tests.support.function_processes import function_folders
+from tests.support.terminal import types
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,9 @@ def test_first_deploy_of_an_empty_repository_succeeds_and_costs_nothing(stack: D
     assert stack.service()["desiredCount"] == 0
     assert stack.lab.ecs.interfaces() == {}
     assert stack.record_names() == set()
-    reasons = [line["reason"] for line in stack.log_of("RedeployService") if line["message"] == "hold"]
+    reasons = [
+        line["reason"] for line in stack.log_of("RedeployService") if line["message"] == "scale to zero"
+    ]
     assert [reason.partition(" of ")[0] for reason in reasons] == ["waits for the first push"]
 
 
@@ -182,7 +184,11 @@ def test_a_name_that_the_zone_does_not_own_fails_the_update_and_says_so(live: De
     with pytest.raises(sam.SamError, match="UPDATE_ROLLBACK_COMPLETE"):
         live.deploy(HostName="app.example.org")
     events = live.lab.client("cloudformation").describe_stack_events(StackName=sam.STACK_NAME)["StackEvents"]
-    [reason] = {e["ResourceStatusReason"] for e in events if e.get("ResourceStatus") == "UPDATE_FAILED"}
+    [reason] = {
+        event["ResourceStatusReason"]
+        for event in events
+        if (event["LogicalResourceId"], event.get("ResourceStatus")) == ("Pushlive", "UPDATE_FAILED")
+    }
     assert "'app.example.org', but the hosted zone is example.com" in reason
     live.parameters["HostName"] = HOST_NAME
     until(lambda: "Hello" in live.page(), "the page, as before")
@@ -277,7 +283,7 @@ def test_sam_delete_leaves_nothing_also_of_a_task_that_takes_its_time_to_stop(li
 
 
 def test_without_a_host_name_a_push_deploys_all_the_same(live: DeployedStack) -> None:
-    kept = ("ContainerPort", "DrainSeconds", "SettleSeconds")
+    kept = ("ContainerPort", "DrainSeconds", "MinReadySeconds")
     live.parameters = {name: live.parameters[name] for name in kept}
     live.deploy()
     assert "Step4Url" not in live.outputs

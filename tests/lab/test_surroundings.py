@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 
-from lab import ministack
-from lab.sam import ROOT
-from lab.watch import until
+from lab import identity
+from lab.user.sam import ROOT
+from lab.waiting import until
 from tests.lab.test_lab import function
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def make_lab(
     with (
         said.open("w") as output,
         subprocess.Popen(  # noqa: S603 - ours
-            [sys.executable, "-m", "lab", "up", "--port", "0", *arguments],
+            [sys.executable, "-m", "lab", "--port", "0", *arguments],
             cwd=ROOT,
             env=environment,
             stdout=output,
@@ -126,10 +126,10 @@ def test_a_lab_is_reached_and_leaves_nothing(
     usual = {name: value for name, value in os.environ.items() if name != "HOME"}
     known = {"PATH": "/usr/bin:/bin", "HOME": ""} if environment is None else {**usual, **environment}
     with make_lab(tmp_path, *arguments, environment=known, umask=umask) as terminal:
-        assert terminal.types(sys.executable, "-c", TOOL) == ministack.ACCOUNT
+        assert terminal.types(sys.executable, "-c", TOOL) == identity.ACCOUNT
         endpoint = terminal.types("printenv", "AWS_ENDPOINT_URL")
         seen = called(endpoint)
-    assert seen == {"AWS_PROFILE": None, "AWS_REGION": ministack.REGION}
+    assert seen == {"AWS_PROFILE": None, "AWS_REGION": identity.REGION}
 
 
 def called(endpoint: str) -> dict[str, str | None]:
@@ -137,7 +137,7 @@ def called(endpoint: str) -> dict[str, str | None]:
     client = boto3.client(
         "lambda",
         endpoint_url=endpoint,
-        region_name=ministack.REGION,
+        region_name=identity.REGION,
         aws_access_key_id="lab",
         aws_secret_access_key="lab",
     )

@@ -10,7 +10,7 @@ import pytest
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
-from lab.task_settings import SettingsError, TaskSettings
+from lab.ecs.task_settings import SettingsError, TaskSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

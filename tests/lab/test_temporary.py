@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.sam import ROOT
 from lab.temporary import PREFIX, temporary_folder
+from lab.user.sam import ROOT
 
 RUN = """
 import sys

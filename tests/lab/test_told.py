@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab import sam
-from lab.inbox import Inbox, Mail
+from lab.ecr.oci import build_image
+from lab.ecr.registry import push_image
 from lab.lab import Lab
-from lab.oci import build_image
-from lab.oci_registry import push_image
-from lab.resolver import Resolver
-from lab.watch import until
+from lab.user import sam
+from lab.user.deployed_stack import HOST_NAME, DeployedStack, quiet
+from lab.user.mail_box import Inbox, Mail
+from lab.user.resolver import Resolver
+from lab.waiting import until
 from pushlive.stopped_tasks import LOOPBACK_REASON, ON_LOOPBACK_ONLY
-from tests.deployed_stack import HOST_NAME, DeployedStack, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,7 +142,7 @@ def test_an_app_on_loopback_only_never_gets_the_name_and_is_told_so(stack: ToldS
     stack.mail_of("pushlive: live: ", stack.push("reachable"))
     record = stack.addresses()
     stack.push_files({"app/page": b""}, *LISTENS_ON_LOOPBACK, str(stack.port))
-    until(lambda: ON_LOOPBACK_ONLY in stack.exit_codes("companion"), "the first task's end")
+    until(lambda: ON_LOOPBACK_ONLY in stack.exit_codes("drain-sidecar"), "the first task's end")
     assert stack.deployments()[0]["status"] == "IN_PROGRESS", "two more tasks are tried"
     assert stack.says("reachable")
     assert stack.addresses() == record
@@ -156,8 +156,8 @@ def test_an_app_on_loopback_only_never_gets_the_name_and_is_told_so(stack: ToldS
 
 
 def test_a_deployment_that_is_late_raises_an_alarm(stack: ToldStack) -> None:
-    before = stack.set_variable("RedeployService", LATE_MINUTES="0")
-    stack.push_files({**NEVER_LISTENS, "app/why": b"late"})
+    before = stack.set_variable("RedeployService", OVERDUE_MINUTES="0")
+    stack.push_files({**NEVER_LISTENS, "app/why": b"overdue"})
     mail = stack.mail_of("DeploymentLateAlarm")
     assert "A deployment is still under way after 15 minutes" in mail.text
     stack.set_variable("RedeployService", **before)

@@ -13,15 +13,14 @@ import pytest
 from commands.why.finding import Level, short
 from commands.why.report import look
 from commands.why.zone_findings import name_servers
-from lab import sam
+from lab.ecr.oci import build_index, hello_app_image
+from lab.ecr.registry import push_image, push_index
 from lab.lab import Lab
-from lab.load.images import broken_image
-from lab.oci import build_index, hello_app_image
-from lab.oci_registry import push_image, push_index
-from lab.watch import until
-from tests.deployed_stack import HOST_NAME, quiet
-from tests.terminal import types, types_python
-from tests.why_conditions import (
+from lab.user import sam
+from lab.user.deployed_stack import HOST_NAME, quiet
+from lab.waiting import until
+from tests.support.terminal import types, types_python
+from tests.support.why_conditions import (
     admitted,
     admitted_without_probe,
     default_route,
@@ -34,7 +33,8 @@ from tests.why_conditions import (
     rule_gone,
     zone_not_delegated_at_all,
 )
-from tests.why_stack import WhyStack
+from tests.support.why_stack import WhyStack
+from trials.load.images import broken_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -364,7 +364,7 @@ def test_an_image_for_another_processor(live: WhyStack) -> None:
 
 def test_a_broken_image_is_told_with_what_runs_instead(live: WhyStack) -> None:
     good = live.push("2")
-    until(lambda: live.is_steady(1) and live.says("2"), "the second version")
+    live.shows(lambda: live.is_steady(1) and live.says("2"), "the second version")
     bad = push_image(*live.repository, "latest", broken_image("2"))
     until(lambda: live.deployments()[0]["status"] == "ROLLBACK_SUCCESSFUL", "the rollback's end")
     shown = until(lambda: told_as_failed(live), "the image told as failed")
@@ -396,7 +396,7 @@ def test_a_push_that_waits_says_for_what(live: WhyStack) -> None:
         found = live.finding("paused")
         assert found.level is Level.PROBLEM
         assert f"while {short(digest)}, pushed at " in found.what
-    until(lambda: live.is_steady(1) and live.says("waits"), "the version that waited")
+    live.shows(lambda: live.is_steady(1) and live.says("waits"), "the version that waited")
     with live.setting("RedeployService", DRY_RUN="true"):
         digest = live.push("dry")
         waits = until(lambda: due(live, "dry-run"), "the push that a dry run leaves")
@@ -406,7 +406,7 @@ def test_a_push_that_waits_says_for_what(live: WhyStack) -> None:
         digest = live.push("unheard")
         assert f"{short(digest)}, pushed at " in live.finding("push-due").what
         assert live.found("rule-disabled")
-    until(lambda: live.is_steady(1) and live.says("unheard"), "the version that nobody heard of")
+    live.shows(lambda: live.is_steady(1) and live.says("unheard"), "the version that nobody heard of")
 
 
 def due(stack: WhyStack, kind: str) -> str:
@@ -430,7 +430,7 @@ def test_a_tag_that_names_nothing_any_more(live: WhyStack) -> None:
     assert live.finding("image-gone").command == live.outputs["Step3Push"]
     live.push("again")
     assert live.is_cured("image-gone")
-    until(lambda: live.is_steady(1) and live.says("again"), "the version pushed again")
+    live.shows(lambda: live.is_steady(1) and live.says("again"), "the version pushed again")
 
 
 def test_a_record_of_somebody_else(live: WhyStack) -> None:
@@ -444,10 +444,10 @@ def test_a_record_of_somebody_else(live: WhyStack) -> None:
 
 def test_a_record_that_is_out_of_date(live: WhyStack) -> None:
     with live.deaf(), live.record_set(HOST_NAME, "A", "127.255.1.1"):
-        due_record, silent = live.finding("record-due"), live.finding("silent-address")
+        due_record, unresponsive = live.finding("record-due"), live.finding("unresponsive-address")
         assert "the record holds 127.255.1.1; it should hold 127." in due_record.what
         unanswered = f"does not answer from here on port {live.port}"
-        assert f"127.255.1.1 of the record app.example.com {unanswered}" in silent.what
+        assert f"127.255.1.1 of the record app.example.com {unanswered}" in unresponsive.what
     assert live.is_cured("record-due")
 
 
@@ -495,16 +495,16 @@ def test_events_that_could_not_be_handled(live: WhyStack) -> None:
         return live.found("dead-letters") is None
 
     until(sent_again, "the end of dead-letters")
-    until(lambda: live.is_steady(1) and live.says("dead"), "the version")
+    live.shows(lambda: live.is_steady(1) and live.says("dead"), "the version")
 
 
 def test_a_function_that_fails(live: WhyStack) -> None:
     def after_a_run() -> str:
-        live.wake("UpdateRecord")
+        live.trigger("UpdateRecord")
         found = live.found("function-failed")
         return found.what if found else "it did not"
 
-    with live.deaf():  # it is woken by us only, so that no run is tried again later
+    with live.deaf():  # it is triggered by us only, so that no run is tried again later
         with live.setting("UpdateRecord", HOSTED_ZONE_ID="ZNOWHERE"):
             # MiniStack may still be replacing the function's process.
             until(lambda: "NoSuchHostedZone" in after_a_run(), "the failure")

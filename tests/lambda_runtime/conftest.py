@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lab.lab import Lab
-from tests.lambda_runtime.emulator import BuiltFunction, Emulator, Runtime, running
+from lab.lambda_runtime.emulator import BuiltFunction, Emulator, Runtime, running
 from tests.lambda_runtime.expectations import FUNCTIONS
-from tests.lambda_runtime.live_state import LiveState
 from tests.lambda_runtime.origins import Interpreter
+from trials.bench.live_state import LiveState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

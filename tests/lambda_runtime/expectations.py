@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.lambda_runtime.live_state import GONE, LiveState, read_event
-from tests.template.stack import HOST_NAME
+from lab.template import HOST_NAME
+from trials.bench.live_state import GONE, LiveState, read_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,22 +121,22 @@ DUE_ROWS = [
     pytest.param(*row, id="-".join([*row[:3], row[3].says[0].partition(":")[0]])) for row in SOMETHING_IS_DUE
 ]
 
-# Who answers each request, and what it makes or has made: the name, in its zone.
+# Who answers each request, and what it makes or has made.
 ANSWERS = {
-    "stack_creates_record": ("UpdateRecord", HOST_NAME),
-    "stack_renames_record": ("UpdateRecord", "hi.example.com"),
-    "stack_deletes_record": ("UpdateRecord", HOST_NAME),
-    "stack_deletes_records": ("UpdateRecord", "pushlive"),
-    "stack_creates_tasks_gone": ("RedeployService", ""),
+    "stack_creates_record": ("UpdateRecord", f"{HOST_NAME} of pushlive in "),
+    "stack_renames_record": ("UpdateRecord", "hi.example.com of pushlive in "),
+    "stack_deletes_record": ("UpdateRecord", "hello"),
+    "stack_deletes_records": ("UpdateRecord", f"{HOST_NAME} of pushlive in "),
+    "stack_creates_tasks_gone": ("RedeployService", "TasksGone"),
 }
 
 
 def expected_answers(function: str, event: str, zone_id: str) -> list[Json]:
     """What CloudFormation was told (CloudFormation guide, "Custom resource response objects")."""
-    who, name = ANSWERS.get(event, ("", ""))
+    who, made = ANSWERS.get(event, ("", ""))
     if function != who:
         return []
     request = read_event(event)
     asked = {key: request[key] for key in ("StackId", "RequestId", "LogicalResourceId")}
-    made = f"{name} in {zone_id}" if name else request["LogicalResourceId"]
+    made += zone_id if made.endswith(" in ") else ""
     return [{"Status": "SUCCESS", "Reason": "done", **asked, "PhysicalResourceId": made}]

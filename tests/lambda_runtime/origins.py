@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tests.lambda_runtime.emulator import BuiltFunction
+    from lab.lambda_runtime.emulator import BuiltFunction
 
 FACTS = """
 import importlib.metadata, json, sys, sysconfig

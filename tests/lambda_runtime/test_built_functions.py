@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.lambda_runtime.emulator import running
+from lab.template import PUSHLIVE, ROOT, written_template
 from layer_build import runtime_python
-from tests.lambda_runtime.emulator import running
 from tests.lambda_runtime.expectations import (
     DUE_ROWS,
     FUNCTIONS,
@@ -19,17 +20,16 @@ from tests.lambda_runtime.expectations import (
     Change,
     expected_answers,
 )
-from tests.lambda_runtime.live_state import EVENTS, LiveState, read_event
 from tests.lambda_runtime.origins import Interpreter, by_origin
-from tests.template.stack import ROOT, written_template
+from trials.bench.live_state import EVENTS, LiveState, read_event
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lab.lambda_runtime.emulator import Answer, BuiltFunction, Emulator, Runtime
     from tests.lambda_runtime.conftest import CloudFormation
-    from tests.lambda_runtime.emulator import Answer, BuiltFunction, Emulator, Runtime
 
-LAMBDAS_PYTHON = written_template()["Globals"]["Function"]["Runtime"]
+LAMBDAS_PYTHON = written_template(PUSHLIVE)["Globals"]["Function"]["Runtime"]
 
 
 def test_each_function_is_asked_with_each_event() -> None:

@@ -14,7 +14,7 @@ from tests.lambda_runtime.expectations import FUNCTIONS
 from tests.template.test_operations import SOURCES
 
 if TYPE_CHECKING:
-    from tests.lambda_runtime.emulator import BuiltFunction, Runtime
+    from lab.lambda_runtime.emulator import BuiltFunction, Runtime
 
     Json = dict[str, Any]
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 from botocore.validate import ParamValidator
 
-from tests.functions.region import ACCOUNT, REGION
 from tests.permissions.iam import Request
+from trials.in_memory.region import ACCOUNT, REGION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

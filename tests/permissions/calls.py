@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from tests.functions.region import CLUSTER_ARN, HOST_NAME, TOPIC_ARN
+from lab.template import HOSTED_ZONE_ID
 from tests.permissions.authorization import requests_of
 from tests.permissions.iam import Request, allows
 from tests.permissions.policies import STACK_NAME, Policies, names
-from tests.template.stack import HOSTED_ZONE_ID
+from trials.in_memory.region import CLUSTER_ARN, HOST_NAME, TOPIC_ARN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +48,7 @@ class Call:
         return all(allows(whole[self.role].values(), request) for request in self.requests())
 
     def is_made_by_a_role_of(self, whole: Policies) -> bool:
-        """Whether the stack has that role: one for an existing cluster has none for tasks."""
+        """Whether the stack has that role: pushlive.yaml alone has none for tasks."""
         return self.role in whole
 
 
@@ -114,12 +114,12 @@ LOG = {role: str(names()[f"{role.removesuffix('Role')}Logs"]) for role in (REDEP
 TASK_LOG, QUEUE = str(names()["TaskLogs"]), str(names()["DeadLetters"])
 LAYERS = ["BatchCheckLayerAvailability", "GetDownloadUrlForLayer", "BatchGetImage"]
 
-CLAIM = {"logGroupName": LOG[REDEPLOY], "logStreamName": "claims/app/1/2/1"}
+LEASE = {"logGroupName": LOG[REDEPLOY], "logStreamName": "leases/app/1/2/1"}
 
 EVERY_DAY = {
-    "claim": Call(REDEPLOY, "logs", "CreateLogStream", CLAIM),
-    "list-claims": Call(REDEPLOY, "logs", "DescribeLogStreams", {"logGroupName": LOG[REDEPLOY]}),
-    "give-the-claim-back": Call(REDEPLOY, "logs", "DeleteLogStream", CLAIM),
+    "lease": Call(REDEPLOY, "logs", "CreateLogStream", LEASE),
+    "list-leases": Call(REDEPLOY, "logs", "DescribeLogStreams", {"logGroupName": LOG[REDEPLOY]}),
+    "give-the-lease-back": Call(REDEPLOY, "logs", "DeleteLogStream", LEASE),
     "deploy": DEPLOY,
     "write-the-record": record(change(), change(f"_pushlive.{HOST_NAME}", "TXT")),
     "replace-the-record": record(change(action="DELETE"), change()),
@@ -147,7 +147,10 @@ EVERY_DAY = {
             "tell": publish(role, TOPIC_ARN),
             "list-what-was-told": Call(role, "logs", "DescribeLogStreams", {"logGroupName": LOG[role]}),
             "tell-it-another-time": Call(
-                role, "logs", "DeleteLogStream", {"logGroupName": LOG[role], "logStreamName": "told/app/1/1"}
+                role,
+                "logs",
+                "DeleteLogStream",
+                {"logGroupName": LOG[role], "logStreamName": "notifications/app/1/1"},
             ),
         }.items()
     },

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lab.template import ROOT
 from pushlive import aws, ecs, route53
 from tests.functions.conftest import cloudformation, hands, log, moto, session
-from tests.functions.region import ACCOUNT
 from tests.permissions.enforcement import EnforcedRegion, EnforcedWire
 from tests.permissions.policies import policies
-from tests.template.stack import ROOT
+from trials.in_memory.region import ACCOUNT
 
 if TYPE_CHECKING:
     import boto3

@@ -8,12 +8,12 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tests.functions.region import Region
-from tests.functions.wire import Wire, refusal
+from lab.template import fill
 from tests.permissions.authorization import requests_of
 from tests.permissions.iam import Request, allows
 from tests.permissions.policies import Policies, names, stack
-from tests.template.stack import fill
+from trials.in_memory.region import Region
+from trials.in_memory.wire import Wire, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

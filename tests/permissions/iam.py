@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ministack.core import iam_evaluator
 
-from tests.functions.region import ACCOUNT, REGION
+from trials.in_memory.region import ACCOUNT, REGION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.functions.region import ACCOUNT, HOST_NAME, LOG_GROUP, RECORD_LOG_GROUP, REGION, TOPIC_ARN
-from tests.template.stack import HOSTED_ZONE_ID, Stack, fill, transformed_template
+from lab.template import HOSTED_ZONE_ID, PUSHLIVE, SERVICE, Stack, fill, transformed_template
+from trials.in_memory.region import ACCOUNT, HOST_NAME, LOG_GROUP, RECORD_LOG_GROUP, REGION, TOPIC_ARN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,18 +33,20 @@ ARNS = {
     "AWS::Logs::LogGroup": "logs:{region}:{account}:log-group:{name}:*",
     "AWS::SQS::Queue": "sqs:{region}:{account}:{name}",
 }
-# Each shape of the stack that has a policy of its own, all for the functions' test region.
+# Both templates as one, and pushlive.yaml for many services; all for the functions' test region.
 SHAPES: dict[str, dict[str, str]] = {
-    "sample": {"HostName": HOST_NAME, "EnvironmentFile": ENVIRONMENT_FILE, "Secrets": "DATABASE_URL"},
-    "existing": {
-        "ExistingCluster": CLUSTER,
-        "ExistingRepositories": REPOSITORY,
-        "ExistingHostNames": HOST_NAME,
+    "service": {
+        "HostName": HOST_NAME,
+        "EnvironmentFile": ENVIRONMENT_FILE,
+        "Secrets": "DATABASE_URL",
+        "ClusterName": CLUSTER,
+        "Repositories": REPOSITORY,
+        "HostNames": HOST_NAME,
     },
-    "existing-by-patterns": {
-        "ExistingCluster": CLUSTER,
-        "ExistingRepositories": f"{REPOSITORY}*",
-        "ExistingHostNames": "*.example.com",
+    "by-patterns": {
+        "ClusterName": CLUSTER,
+        "Repositories": f"{REPOSITORY}*",
+        "HostNames": "*.example.com",
     },
 }
 # As the functions' test region calls them; the others have names of this stack.
@@ -58,19 +60,24 @@ PHYSICAL_IDS = {
 
 
 @cache
-def _template() -> Json:
+def _template(shape: str) -> Json:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_DEFAULT_REGION", REGION)  # the transform asks for the partition's name by it
-        return transformed_template()
+        pushlive = transformed_template(PUSHLIVE)
+        if shape == "by-patterns":
+            return pushlive
+        service = transformed_template(SERVICE)
+    parts = ("Parameters", "Conditions", "Resources")
+    return {part: {**pushlive[part], **service[part]} for part in parts}
 
 
 @cache
-def stack(shape: str = "sample") -> Stack:
-    """The transformed template in one of the shapes, with host names: all there is of it."""
-    return Stack(_template(), {"HostedZoneId": HOSTED_ZONE_ID, **SHAPES[shape]})
+def stack(shape: str = "service") -> Stack:
+    """The transformed templates in one of the shapes, with host names: all there is of it."""
+    return Stack(_template(shape), {"HostedZoneId": HOSTED_ZONE_ID, **SHAPES[shape]})
 
 
-def names(zone_id: str = HOSTED_ZONE_ID, shape: str = "sample", **parameters: str) -> Json:
+def names(zone_id: str = HOSTED_ZONE_ID, shape: str = "service", **parameters: str) -> Json:
     """What references in the template stand for in the test region."""
     found: Json = {
         **stack(shape).parameters,
@@ -89,7 +96,7 @@ def names(zone_id: str = HOSTED_ZONE_ID, shape: str = "sample", **parameters: st
     return found
 
 
-def policies(zone_id: str = HOSTED_ZONE_ID, shape: str = "sample", **parameters: str) -> Policies:
+def policies(zone_id: str = HOSTED_ZONE_ID, shape: str = "service", **parameters: str) -> Policies:
     """Each role's policies, in place or attached."""
     values = names(zone_id, shape, **parameters)
     found: Policies = {role: {} for role in stack(shape).of_type("AWS::IAM::Role")}
@@ -137,7 +144,7 @@ class Part:
         return without
 
 
-def parts(shape: str = "sample") -> Iterator[Part]:
+def parts(shape: str = "service") -> Iterator[Part]:
     """Each action, each resource of several, and each value of several of a condition."""
     for role, policy, number, statement in statements(shape):
         actions = tuple(_as_list(statement["Action"]))
@@ -178,7 +185,7 @@ class Limit:
         return without
 
 
-def limits(shape: str = "sample") -> Iterator[Limit]:
+def limits(shape: str = "service") -> Iterator[Limit]:
     """Each statement's resources, where it names them, and each key of its condition."""
     for role, policy, number, statement in statements(shape):
         actions = tuple(_as_list(statement["Action"]))
@@ -189,7 +196,7 @@ def limits(shape: str = "sample") -> Iterator[Limit]:
                 yield Limit(role, policy, number, ("Condition", operator, key), actions)
 
 
-def statements(shape: str = "sample") -> Iterator[tuple[str, str, int, Json]]:
+def statements(shape: str = "service") -> Iterator[tuple[str, str, int, Json]]:
     """Role, policy, number and text of each statement."""
     for role, documents in policies(shape=shape).items():
         for policy, document in documents.items():

@@ -9,10 +9,10 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING
 
-from tests.functions import test_claims as claims
 from tests.functions import test_existing_services as existing
+from tests.functions import test_leases as leases
+from tests.functions import test_notifications as notifications
 from tests.functions import test_redeploy_service as pushes
-from tests.functions import test_telling as telling
 from tests.functions import test_update_record as records
 
 if TYPE_CHECKING:
@@ -37,14 +37,14 @@ STORIES: list[Story] = [
     pushes.test_a_push_during_a_rollback_loses_nothing_and_is_deployed_after_it,
     pushes.test_a_service_that_never_was_is_no_error,
     pushes.test_one_failing_service_does_not_stop_the_rest_and_lambda_runs_the_event_again,
-    telling.test_each_outcome_is_told_once,
-    telling.test_what_sns_refuses_is_told_by_the_next_run,
-    telling.test_what_was_neither_told_nor_deployed_leaves_no_trace,
-    telling.test_a_record_that_is_not_ours_is_told_once_a_day,
-    telling.test_what_cannot_be_told_of_a_record_is_told_by_the_next_run,
-    claims.test_the_run_that_leaves_names_the_claim,
-    claims.test_runs_that_are_ended_one_after_the_other_do_not_stop_the_last,
-    claims.test_a_service_that_is_gone_leaves_no_claim,
+    notifications.test_each_outcome_is_told_once,
+    notifications.test_what_sns_refuses_is_told_by_the_next_run,
+    notifications.test_what_was_neither_told_nor_deployed_leaves_no_trace,
+    notifications.test_a_record_that_is_not_ours_is_told_once_a_day,
+    notifications.test_what_cannot_be_told_of_a_record_is_told_by_the_next_run,
+    leases.test_the_run_that_leaves_names_the_lease,
+    leases.test_runs_that_are_ended_one_after_the_other_do_not_stop_the_last,
+    leases.test_a_service_that_is_gone_leaves_no_lease,
     records.test_the_first_task_is_published_with_a_note_whose_record_it_is,
     records.test_clients_move_as_soon_as_the_new_task_answers_and_before_the_old_one_is_stopped,
     records.test_a_right_record_costs_no_change,
@@ -59,7 +59,7 @@ STORIES: list[Story] = [
     records.test_a_stack_that_goes_takes_the_tag_then_the_record_and_nobody_puts_it_back,
 ]
 
-# Those of a stack for an existing cluster, where a pattern admits several host names.
+# Those of a stack whose pattern admits several host names.
 STORIES_OF_PATTERNS: list[Story] = [
     existing.test_a_stack_that_goes_takes_the_tags_then_the_records_and_the_services_go_on,
     existing.test_the_record_of_a_service_that_is_gone_goes_as_well,
@@ -73,19 +73,22 @@ NEEDED_IN: dict[tuple[str, str], Story] = {
         pushes.test_an_index_that_ecs_reports_as_its_child_is_already_live
     ),
     ("RedeployServiceRole", "logs:DeleteLogStream"): (
-        telling.test_what_was_neither_told_nor_deployed_leaves_no_trace
+        notifications.test_what_was_neither_told_nor_deployed_leaves_no_trace
     ),
-    ("RedeployServiceRole", "logs:DescribeLogStreams"): claims.test_the_run_that_leaves_names_the_claim,
-    ("RedeployServiceRole", "sns:Publish"): telling.test_what_sns_refuses_is_told_by_the_next_run,
-    ("UpdateRecordRole", "logs:CreateLogStream"): telling.test_a_record_that_is_not_ours_is_told_once_a_day,
+    ("RedeployServiceRole", "logs:DescribeLogStreams"): leases.test_the_run_that_leaves_names_the_lease,
+    ("RedeployServiceRole", "sns:Publish"): notifications.test_what_sns_refuses_is_told_by_the_next_run,
+    (
+        "UpdateRecordRole",
+        "logs:CreateLogStream",
+    ): notifications.test_a_record_that_is_not_ours_is_told_once_a_day,
     ("UpdateRecordRole", "logs:DeleteLogStream"): (
-        telling.test_what_cannot_be_told_of_a_record_is_told_by_the_next_run
+        notifications.test_what_cannot_be_told_of_a_record_is_told_by_the_next_run
     ),
     (
         "UpdateRecordRole",
         "logs:DescribeLogStreams",
-    ): telling.test_a_record_that_is_not_ours_is_told_once_a_day,
-    ("UpdateRecordRole", "sns:Publish"): telling.test_a_record_that_is_not_ours_is_told_once_a_day,
+    ): notifications.test_a_record_that_is_not_ours_is_told_once_a_day,
+    ("UpdateRecordRole", "sns:Publish"): notifications.test_a_record_that_is_not_ours_is_told_once_a_day,
     ("RedeployServiceRole", "sqs:SendMessage"): (
         pushes.test_one_failing_service_does_not_stop_the_rest_and_lambda_runs_the_event_again
     ),

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lab.template import ROOT
 from tests.permissions.policies import stack
-from tests.template.stack import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.functions.region import ACCOUNT, REGION, REGISTRY
+from lab.template import fill
 from tests.permissions.authorization import requests_of
 from tests.permissions.iam import Request, allows, resource_allows
 from tests.permissions.policies import names, parts, policies, stack
-from tests.template.stack import fill
+from trials.in_memory.region import ACCOUNT, REGION, REGISTRY
 
 if TYPE_CHECKING:
     from tests.permissions.policies import Part, Policies

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.simulation import surroundings
+from trials.simulation import surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

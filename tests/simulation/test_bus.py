@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from moto.events.models import EventPattern
 
-from tests.simulation.bus import matches, rules_of_template
-from tests.simulation.places import ACCOUNT, CLUSTER, REGION, REPOSITORY
-from tests.template.stack import ROOT
+from lab.template import ROOT
+from trials.simulation.bus import matches, rules_of_template
+from trials.simulation.places import ACCOUNT, CLUSTER, REGION, REPOSITORY
 
 EVENTS = sorted(path.stem for path in (ROOT / "events").glob("*.json"))
 

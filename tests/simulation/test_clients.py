@@ -10,14 +10,14 @@ import pytest
 from botocore.model import ListShape, MapShape, StructureShape
 from botocore.validate import ParamValidator
 
-from tests.simulation.clients import CLIENTS, Client
-from tests.simulation.places import Setup, Weather
-from tests.simulation.scenario import Script, Step, playing
+from trials.simulation.clients import CLIENTS, Client
+from trials.simulation.places import FaultRates, Setup
+from trials.simulation.scenario import Script, Step, playing
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel, Shape
 
-    from tests.simulation.cloud import Call
+    from trials.simulation.cloud import Call
 
 SESSION = botocore.session.get_session()
 SCALARS = {
@@ -31,7 +31,7 @@ SCALARS = {
 # Every call of both functions: a first push, an index, a failure, a rollback, a scale-in to 0, a stack's end.
 BUSY = Script(
     Setup(services=frozenset({"api"}), empty=True, health_check=True),
-    Weather(twice=0.8),
+    FaultRates(twice=0.8),
     2,
     (
         Step("push_tags", ("good",), 100),
@@ -49,12 +49,12 @@ BUSY = Script(
 
 def play_busy() -> list[Call]:
     """Every call of a busy scenario that was answered."""
-    with playing(BUSY.setup, BUSY.weather, BUSY.seed) as scenario:
+    with playing(BUSY.setup, BUSY.fault_rates, BUSY.seed) as scenario:
         scenario.cloud.calls = []
         for step in BUSY.steps:
             scenario.step(step)
-        scenario.hands.create_service("app-worker")
-        # RedeployService asks for a claim only where another holds it.
+        scenario.operators.create_service("app-worker")
+        # RedeployService asks for a lease only where another holds it.
         scenario.cloud.run(600)
         assert not scenario.failures
         return scenario.cloud.calls
@@ -119,7 +119,7 @@ def test_methods_are_operations_of_the_service(service: str) -> None:
 
 
 def test_what_no_function_calls_is_not_there() -> None:
-    with playing(Setup(), Weather(), 0) as scenario:
+    with playing(Setup(), FaultRates(), 0) as scenario:
         client = CLIENTS["ecs"](scenario.cloud, None)  # type: ignore[arg-type]
         with pytest.raises(AttributeError):
             client.create_service()  # type: ignore[attr-defined]

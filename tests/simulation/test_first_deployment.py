@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from lab.ecs.timings import Timings
-from tests.simulation import surroundings
-from tests.simulation.cloud import Cloud
-from tests.simulation.hands import Hands
-from tests.simulation.places import CLUSTER, Setup
+from lab.ecs.model.timings import Timings
+from trials.simulation import surroundings
+from trials.simulation.cloud import Cloud
+from trials.simulation.operators import Operators
+from trials.simulation.places import CLUSTER, Setup
 
 TIMINGS = Timings()
 FIRST_STOP_SECONDS = (
@@ -29,23 +29,23 @@ FIRST_STOP_SECONDS = (
         pytest.param(FIRST_STOP_SECONDS + 1, id="the-first-failed-start-is-not-heard-either"),
     ],
 )
-@pytest.mark.parametrize("companion", [False, True])
+@pytest.mark.parametrize("drain_sidecar", [False, True])
 def test_a_new_service_is_held_before_ecs_gives_it_up_and_its_first_push_starts_it(
-    deaf_seconds: float, *, companion: bool
+    deaf_seconds: float, *, drain_sidecar: bool
 ) -> None:
-    cloud = Cloud(Setup(empty=True, companion=companion))
+    cloud = Cloud(Setup(empty=True, drain_sidecar=drain_sidecar))
     surroundings.listen(cloud)
     cloud.ecs("CreateCluster", {"clusterName": CLUSTER})
-    hands = Hands(cloud)
+    operators = Operators(cloud)
     cloud.bus.muted = True
-    hands.create_service("app")
+    operators.create_service("app")
     cloud.run(deaf_seconds)
     cloud.bus.muted = False
     cloud.run(3600)
     [service] = cloud.services()
     [first] = service.service_deployments
     assert (first.status, service.desired_count) == ("SUCCESSFUL", 0)
-    hands.push("app:latest", "good")
+    operators.push("app:latest", "good")
     cloud.run(300)
     [task] = cloud.tasks(service)
     assert cloud.answers(task)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from pushlive import survey
-from tests.simulation.__main__ import catch
-from tests.simulation.explore import explore
-from tests.simulation.mutants import MUTANTS, Mutant
-from tests.simulation.scenario import play
-from tests.simulation.shrink import shortest
+from pushlive import prefilter
+from trials.simulation.__main__ import catch
+from trials.simulation.explore import explore
+from trials.simulation.mutants import MUTANTS, Mutant
+from trials.simulation.scenario import play
+from trials.simulation.shrink import shortest
 
 SEEDS = range(1001, 1004)
 
@@ -23,10 +23,10 @@ def test_a_hundred_scenarios_break_no_check(seed: int) -> None:
     assert explored.figures["quiet"] > 50, "most of them end with ten quiet minutes"
 
 
-def test_a_hundred_scenarios_break_no_check_where_each_cluster_is_surveyed(
+def test_a_hundred_scenarios_break_no_check_where_each_cluster_is_prefiltered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(survey, "SMALL", -1)
+    monkeypatch.setattr(prefilter, "SMALL", -1)
     test_a_hundred_scenarios_break_no_check(1010)
 
 

@@ -1,45 +1,70 @@
-"""Fixtures of the template's tests: the shapes of the stack."""
+"""Fixtures of the templates' tests: the shapes of the stacks."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.template.stack import REGION, SHAPES, Json, Stack, transformed_template
+from lab.template import PUSHLIVE, REGION, SERVICE, SHAPES, Json, Stack, transformed_template
 
 
 @pytest.fixture(scope="session")
-def template() -> Json:
+def templates() -> dict[str, Json]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_DEFAULT_REGION", REGION)  # the transform asks for the partition's name by it
-        return transformed_template()
+        return {name: transformed_template(name) for name in (SERVICE, PUSHLIVE)}
 
 
 @pytest.fixture(scope="session")
-def stack(template: Json) -> Stack:
-    """With a host name: all there is."""
-    return Stack(template, SHAPES["sample"])
+def template(templates: dict[str, Json]) -> Json:
+    """That of a service from nothing."""
+    return templates[SERVICE]
 
 
 @pytest.fixture(scope="session")
-def nameless_stack(template: Json) -> Stack:
+def shapes(templates: dict[str, Json]) -> dict[str, Stack]:
+    return {shape: Stack(templates[name], given) for shape, (name, given) in SHAPES.items()}
+
+
+@pytest.fixture(scope="session")
+def stack(shapes: dict[str, Stack]) -> Stack:
+    """A service with a host name: all there is."""
+    return shapes["service"]
+
+
+@pytest.fixture(scope="session")
+def nameless_stack(shapes: dict[str, Stack]) -> Stack:
     """As the defaults have it."""
-    return Stack(template, SHAPES["sample-without-host-name"])
+    return shapes["service-without-host-name"]
 
 
 @pytest.fixture(scope="session")
-def existing_stack(template: Json) -> Stack:
-    """For the services of a cluster that the stack did not make, with host names."""
-    return Stack(template, SHAPES["existing"])
+def pushlive_stack(shapes: dict[str, Stack]) -> Stack:
+    """The functions alone, with host names."""
+    return shapes["pushlive"]
+
+
+@pytest.fixture(scope="session")
+def nameless_pushlive_stack(shapes: dict[str, Stack]) -> Stack:
+    return shapes["pushlive-without-host-names"]
 
 
 @pytest.fixture(scope="session", params=SHAPES)
-def any_stack(template: Json, request: pytest.FixtureRequest) -> Stack:
+def any_stack(shapes: dict[str, Stack], request: pytest.FixtureRequest) -> Stack:
     """Each shape in turn."""
-    return Stack(template, SHAPES[request.param])
+    return shapes[request.param]
+
+
+@pytest.fixture(
+    params=["pushlive_stack", "nameless_pushlive_stack"], ids=["with-host-names", "without-host-names"]
+)
+def either_pushlive_stack(request: pytest.FixtureRequest) -> Stack:
+    """The functions' two shapes."""
+    found: Stack = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture(params=["stack", "nameless_stack"], ids=["with-host-name", "without-host-name"])
 def either_stack(request: pytest.FixtureRequest) -> Stack:
-    """The sample's two shapes."""
+    """The service's two shapes."""
     found: Stack = request.getfixturevalue(request.param)
     return found

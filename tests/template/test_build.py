@@ -12,7 +12,7 @@ import botocore.session
 import pytest
 
 import layer_build as build
-from tests.template.stack import ROOT, written_template
+from lab.template import PUSHLIVE, ROOT, written_template
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,14 +75,14 @@ def test_compiler_that_fails_fails_the_build(artifacts: Path, path: Path) -> Non
 
 
 def test_builds_runtime_is_the_templates() -> None:
-    template: dict[str, Any] = written_template()
+    template: dict[str, Any] = written_template(PUSHLIVE)
     layer = template["Resources"]["PushliveLayer"]["Properties"]
     assert template["Globals"]["Function"]["Runtime"] == f"python{build.RUNTIME}"
     assert layer["CompatibleRuntimes"] == [f"python{build.RUNTIME}"]
 
 
 def test_built_layer_has_what_the_functions_import(built: Path) -> None:
-    [layer] = built.glob("PushliveLayer*")
+    [layer] = (built / "Pushlive").glob("PushliveLayer*")
     assert names_in(layer) == {"python"}
     assert {"pushlive", "aws_lambda_powertools", "boto3", "botocore"} <= names_in(layer / "python")
     own = {path.name for path in (LAYER / "pushlive").iterdir() if path.name != "__pycache__"}
@@ -90,29 +90,29 @@ def test_built_layer_has_what_the_functions_import(built: Path) -> None:
 
 
 def test_built_layer_ships_no_tests_and_no_build(built: Path) -> None:
-    [layer] = built.glob("PushliveLayer*")
+    [layer] = (built / "Pushlive").glob("PushliveLayer*")
     unwanted = {"Makefile", "layer_build.py", "requirements.txt", "requirements.in", "tests", "pip", "pytest"}
     assert [path for path in layer.rglob("*") if path.name in unwanted] == []
 
 
 def test_built_layer_fits_lambda(built: Path) -> None:
     """250 MB unpacked is Lambda's limit; a fraction of it keeps a cold start short."""
-    [layer] = built.glob("PushliveLayer*")
+    [layer] = (built / "Pushlive").glob("PushliveLayer*")
     assert sum(path.stat().st_size for path in layer.rglob("*") if path.is_file()) < 15_000_000
 
 
 @pytest.mark.parametrize("function", ["RedeployService", "UpdateRecord"])
 def test_built_function_is_its_app_alone(built: Path, function: str) -> None:
     compiled = {"__pycache__"} if build.runtime_python() else set()
-    assert names_in(built / function) == {"app.py"} | compiled
+    assert names_in(built / "Pushlive" / function) == {"app.py"} | compiled
 
 
 @pytest.mark.parametrize("app", ["RedeployService", "UpdateRecord"])
 def test_built_function_imports_from_the_built_layer_alone(built: Path, app: str) -> None:
     """As in Lambda: /var/task and /opt/python, no environment and no AWS call at import."""
-    [layer] = built.glob("PushliveLayer*/python")
+    [layer] = (built / "Pushlive").glob("PushliveLayer*/python")
     script = (
-        f"import sys; sys.path[:0] = [{str(built / app)!r}, {str(layer)!r}]\n"
+        f"import sys; sys.path[:0] = [{str(built / 'Pushlive' / app)!r}, {str(layer)!r}]\n"
         "import app, botocore\n"
         f"assert botocore.__file__.startswith({str(layer)!r}), botocore.__file__\n"
         "assert callable(app.handler)\n"
@@ -145,7 +145,7 @@ REGIONS = ["eu-west-1", "us-east-1", "cn-north-1", "us-gov-west-1"]
 
 def test_built_layer_makes_clients_for_the_declared_operations_of_whatever_region(built: Path) -> None:
     """With the endpoints that botocore's whole data have."""
-    [layer] = built.glob("PushliveLayer*/python")
+    [layer] = (built / "Pushlive").glob("PushliveLayer*/python")
     declared = sorted(set().union(*build.OPERATIONS.values()))
     services = sorted({action.partition(":")[0] for action in declared})
     done = subprocess.run(  # noqa: S603 - no shell

@@ -11,8 +11,8 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
+from lab.template import ROOT
 from layer_build import OPERATIONS
-from tests.template.stack import ROOT
 
 APPS = {
     "RedeployService": ROOT / "functions" / "redeploy_service" / "app.py",

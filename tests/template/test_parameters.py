@@ -6,16 +6,19 @@ import math
 import re
 import shlex
 import tomllib
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import jmespath  # type: ignore[import-untyped]
 import pytest
 
-from lab.__main__ import SPEED
-from tests.template.stack import (
+from lab.starting import SPEED
+from lab.template import (
     HOST_NAME,
     HOSTED_ZONE_ID,
+    PUSHLIVE,
     ROOT,
+    SERVICE,
     SHAPES,
     Json,
     Stack,
@@ -28,8 +31,9 @@ from tests.template.stack import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-TEMPLATE = written_template()
-PARAMETERS: Json = TEMPLATE["Parameters"]
+TEMPLATES = {name: written_template(name) for name in (SERVICE, PUSHLIVE)}
+PARAMETERS: Json = {**TEMPLATES[PUSHLIVE]["Parameters"], **TEMPLATES[SERVICE]["Parameters"]}
+NEEDED = {"ClusterName", "Repositories"}
 STEPS = ("Step1Login", "Step2Build", "Step3Push")
 
 
@@ -43,9 +47,11 @@ def test_parameter_is_described(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
-def test_parameter_has_a_default_that_it_allows(name: str) -> None:
+def test_parameter_has_a_default_that_it_allows_where_one_can_be(name: str) -> None:
     parameter = PARAMETERS[name]
-    assert "Default" in parameter
+    if name in NEEDED:
+        assert "Default" not in parameter
+        return
     default = as_text(parameter["Default"])
     assert re.search(parameter.get("AllowedPattern", ""), default)
     assert default in [as_text(value) for value in parameter.get("AllowedValues", [default])]
@@ -71,58 +77,51 @@ def test_words_name_the_limits(name: str) -> None:
     assert f"from {parameter['MinValue']} to {parameter['MaxValue']}" in parameter["ConstraintDescription"]
 
 
-@pytest.mark.parametrize("name", PARAMETERS)
-def test_parameter_is_used(name: str) -> None:
-    parts = [TEMPLATE[part] for part in ("Globals", "Conditions", "Resources", "Outputs")]
-    assert name in names_in(parts)
+@pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
+def test_each_parameter_is_used(template: Json) -> None:
+    parts = [template.get(part) for part in ("Globals", "Conditions", "Resources", "Outputs")]
+    assert set(template["Parameters"]) <= names_in(parts)
 
 
-def test_each_parameter_is_asked_in_one_group() -> None:
-    groups = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+def test_parameter_of_both_templates_is_the_same_in_both() -> None:
+    service, pushlive = (TEMPLATES[name]["Parameters"] for name in (SERVICE, PUSHLIVE))
+    assert {name for name in service if name in pushlive and service[name] != pushlive[name]} == set()
+
+
+def test_service_gives_pushlive_each_parameter() -> None:
+    nested = TEMPLATES[SERVICE]["Resources"]["Pushlive"]["Properties"]
+    given = {"ClusterName": "Cluster", "Repositories": "Repository", "HostNames": "HostName"}
+    assert nested["Parameters"] == {
+        name: {"Ref": given.get(name, name)} for name in TEMPLATES[PUSHLIVE]["Parameters"]
+    }
+
+
+@pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
+def test_each_parameter_is_asked_in_one_group(template: Json) -> None:
+    groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
     asked = [name for group in groups for name in group["Parameters"]]
-    assert sorted(asked) == sorted(PARAMETERS)
+    assert sorted(asked) == sorted(template["Parameters"])
     assert all(group["Label"]["default"] for group in groups)
 
 
 ZONE = {"HostedZoneId": HOSTED_ZONE_ID}
-CLUSTER = {"ExistingCluster": "shop", "ExistingRepositories": "shop-*"}
-NAMES = {"ExistingHostNames": "*.example.com"}
 
 
 @pytest.mark.parametrize(
-    ("given", "broken"),
+    ("name", "given", "broken"),
     [
-        *(pytest.param(given, set(), id=shape) for shape, given in SHAPES.items()),
-        pytest.param(ZONE, {"HostNameNeedsItsZone"}, id="zone-without-name"),
-        pytest.param({"HostName": HOST_NAME}, {"HostNameNeedsItsZone"}, id="name-without-zone"),
-        pytest.param({**CLUSTER, **ZONE}, {"HostNameNeedsItsZone"}, id="zone-without-names-of-the-cluster"),
-        pytest.param({**CLUSTER, **NAMES}, {"HostNameNeedsItsZone"}, id="names-of-the-cluster-without-zone"),
-        pytest.param(
-            {"ExistingCluster": "shop"},
-            {"ExistingClusterNeedsItsRepositories"},
-            id="cluster-without-repositories",
-        ),
-        pytest.param(
-            {"ExistingRepositories": "shop-*"},
-            {"ExistingClusterNeedsItsRepositories"},
-            id="repositories-without-cluster",
-        ),
-        pytest.param(
-            {**CLUSTER, **ZONE, "HostName": HOST_NAME},
-            {"HostNamesAreOfOneKind"},
-            id="cluster-with-the-name-of-the-stacks-own-service",
-        ),
-        pytest.param({**ZONE, **NAMES}, {"HostNamesAreOfOneKind"}, id="names-of-a-cluster-without-cluster"),
-        pytest.param(
-            {**SHAPES["existing"], "HostName": HOST_NAME}, {"HostNamesAreOfOneKind"}, id="names-of-both-kinds"
-        ),
+        *(pytest.param(name, given, set(), id=shape) for shape, (name, given) in SHAPES.items()),
+        pytest.param(SERVICE, ZONE, {"HostNameNeedsItsZone"}, id="zone-without-name"),
+        pytest.param(SERVICE, {"HostName": HOST_NAME}, {"HostNameNeedsItsZone"}, id="name-without-zone"),
+        pytest.param(PUSHLIVE, ZONE, {"HostNamesNeedTheirZone"}, id="zone-without-names"),
+        pytest.param(PUSHLIVE, {"HostNames": HOST_NAME}, {"HostNamesNeedTheirZone"}, id="names-without-zone"),
     ],
 )
 def test_answers_that_do_not_go_together_are_refused(
-    template: Json, given: dict[str, str], broken: set[str]
+    templates: dict[str, Json], name: str, given: dict[str, str], broken: set[str]
 ) -> None:
-    stack = Stack(template, given)
-    assert {rule for rule in template["Rules"] if not stack.rule_allows(rule)} == broken
+    stack = Stack(templates[name], given)
+    assert {rule for rule in stack.template["Rules"] if not stack.rule_allows(rule)} == broken
 
 
 # MiB for each number of CPU units: ECS guide, "Troubleshoot Amazon ECS task definition invalid CPU or memory
@@ -162,8 +161,8 @@ def test_memory_that_fargate_does_not_take_is_refused_in_words(template: Json, c
     assert {min(FARGATE[cpu]), max(FARGATE[cpu])} <= set(map(int, re.findall(r"\d+", words)))
 
 
-def test_rule_says_which_parameters_it_is_about(template: Json) -> None:
-    for name, rule in template["Rules"].items():
+def test_rule_says_which_parameters_it_is_about() -> None:
+    for name, rule in chain(*(template["Rules"].items() for template in TEMPLATES.values())):
         for assertion in rule["Assertions"]:
             assert names_in(assertion["Assert"]) <= set(re.findall(r"\w+", assertion["AssertDescription"])), (
                 name
@@ -236,21 +235,21 @@ def test_rule_says_which_parameters_it_is_about(template: Json) -> None:
         ("Secrets", "PORT", False),
         ("Secrets", "A,DRAIN_SECONDS", False),
         ("Secrets", "DB_PORT,PORT_2", True),
-        ("ExistingCluster", "shop_1-a", True),
-        ("ExistingCluster", "arn:aws:ecs:eu-west-1:123456789012:cluster/shop", False),
-        ("ExistingRepositories", "team/shop", True),
-        ("ExistingRepositories", "shop-*", True),
-        ("ExistingRepositories", "*", False),
-        ("ExistingRepositories", "*-shop", False),
-        ("ExistingRepositories", "shop?", False),
-        ("ExistingRepositories", "shop,other", False),
-        ("ExistingHostNames", "app.example.com", True),
-        ("ExistingHostNames", "*.apps.example.com", True),
-        ("ExistingHostNames", "*.com", False),
-        ("ExistingHostNames", "*", False),
-        ("ExistingHostNames", "app.*.example.com", False),
-        ("ExistingHostNames", "*app.example.com", False),
-        ("ExistingHostNames", "App.example.com", False),
+        ("ClusterName", "shop_1-a", True),
+        ("ClusterName", "arn:aws:ecs:eu-west-1:123456789012:cluster/shop", False),
+        ("Repositories", "team/shop", True),
+        ("Repositories", "shop-*", True),
+        ("Repositories", "*", False),
+        ("Repositories", "*-shop", False),
+        ("Repositories", "shop?", False),
+        ("Repositories", "shop,other", False),
+        ("HostNames", "app.example.com", True),
+        ("HostNames", "*.apps.example.com", True),
+        ("HostNames", "*.com", False),
+        ("HostNames", "*", False),
+        ("HostNames", "app.*.example.com", False),
+        ("HostNames", "*app.example.com", False),
+        ("HostNames", "App.example.com", False),
     ],
 )
 def test_answer_is_checked_before_anything_is_made(name: str, value: str, *, allowed: bool) -> None:
@@ -282,8 +281,8 @@ def test_an_octet_of_the_allowed_addresses_goes_from_0_to_255(place: int) -> Non
         pytest.param(r"\b(ami|eni|subnet|sg|vpc|igw|rtb)-[0-9a-f]{8,}\b", id="resource-id"),
     ],
 )
-def test_template_fixes_no_place(pattern: str) -> None:
-    text = (ROOT / "template.yaml").read_text(encoding="utf-8")
+def test_templates_fix_no_place(pattern: str) -> None:
+    text = "".join((ROOT / name).read_text(encoding="utf-8") for name in TEMPLATES)
     assert [found[0] for found in re.finditer(pattern, text)] == []
 
 
@@ -301,51 +300,46 @@ def test_no_resource_or_output_refers_to_one_that_is_left_out(any_stack: Stack) 
         assert set(awaited) <= set(any_stack.resources), name
 
 
-def test_stack_for_an_existing_cluster_is_the_functions_and_nothing_of_the_sample(
-    stack: Stack, existing_stack: Stack
-) -> None:
-    kinds = {each["Type"].split("::")[1] for each in existing_stack.resources.values()}
-    assert kinds == {"CloudWatch", "Events", "HostNameRecord", "IAM", "Lambda", "Logs", "SNS", "SQS"}
-    assert set(existing_stack.resources) < set(stack.resources)
-    assert set(existing_stack.of_type("AWS::IAM::Role")) == {"RedeployServiceRole", "UpdateRecordRole"}
-    assert set(existing_stack.of_type("AWS::Logs::LogGroup")) == {"RedeployServiceLogs", "UpdateRecordLogs"}
+def test_pushlive_is_the_functions_and_what_they_need(pushlive_stack: Stack) -> None:
+    kinds = {each["Type"].split("::")[1] for each in pushlive_stack.resources.values()}
+    assert kinds == {"CloudWatch", "Events", "HostNameRecords", "IAM", "Lambda", "Logs", "SNS", "SQS"}
 
 
-def test_stack_for_an_existing_cluster_has_no_outputs_of_the_sample(existing_stack: Stack) -> None:
-    assert set(existing_stack.outputs) == {
-        "Step1OptIn",
-        "Step5Why",
-        "Step6Replay",
-        "Step7Dashboard",
-        "NotificationsTopic",
-        "ClusterName",
-    }
-    assert existing_stack.outputs["ClusterName"]["Value"] == {"Ref": "ExistingCluster"}
-    shown = existing_stack.outputs["Step1OptIn"]["Value"]["Fn::Sub"]
-    assert ":service/${ExistingCluster}/SERVICE --tags key=pushlive:redeploy,value=on-push" in shown
+def test_pushlive_says_how_a_service_opts_in(pushlive_stack: Stack) -> None:
+    shown = pushlive_stack.outputs["Step1OptIn"]["Value"]["Fn::Sub"]
+    assert ":service/${ClusterName}/SERVICE --tags key=pushlive:redeploy,value=on-push" in shown
 
 
-def test_sample_has_no_output_for_other_services(either_stack: Stack) -> None:
-    assert "Step1OptIn" not in either_stack.outputs
+def test_service_shows_the_next_commands_of_pushlive(stack: Stack, pushlive_stack: Stack) -> None:
+    names = {"Step6Replay", "Step7Dashboard", "NotificationsTopic"}
+    shown = {name: {"Fn::GetAtt": ["Pushlive", f"Outputs.{name}"]} for name in names}
+    assert {name: stack.outputs[name]["Value"] for name in names} == shown
+    assert names <= set(pushlive_stack.outputs)
 
 
-def test_without_host_names_a_stack_for_an_existing_cluster_is_not_about_records(template: Json) -> None:
-    left = str(Stack(template, SHAPES["existing-without-host-names"]).resources)
+@pytest.mark.parametrize("shape", ["service-without-host-name", "pushlive-without-host-names"])
+def test_without_a_host_name_no_resource_is_about_records(shapes: dict[str, Stack], shape: str) -> None:
+    left = str(shapes[shape].resources)
     assert [word for word in ("route53", "HOSTED_ZONE_ID", "pushlive:hostname") if word in left] == []
 
 
-def test_without_a_host_name_no_resource_is_about_records(nameless_stack: Stack) -> None:
-    left = str(nameless_stack.resources)
-    assert [word for word in ("route53", "HOSTED_ZONE_ID", "pushlive:hostname") if word in left] == []
-
-
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        pytest.param("service", {"Service"}, id="its-tag"),
+        # The rules that may put what they could not deliver into the queue, what one looks at.
+        pytest.param(
+            "pushlive", {"DeadLettersPolicy", "Dashboard", "DecisionsQuery"}, id="the-queue-and-the-sight"
+        ),
+    ],
+)
 def test_host_name_adds_resources_and_changes_no_more_than_it_must(
-    stack: Stack, nameless_stack: Stack
+    shapes: dict[str, Stack], shape: str, expected: set[str]
 ) -> None:
-    assert set(nameless_stack.resources) < set(stack.resources)
-    changed = {name for name, each in nameless_stack.resources.items() if each != stack.resources[name]}
-    # The service's tag, the rules that may put what they could not deliver into the queue, what one looks at.
-    assert changed == {"Service", "DeadLettersPolicy", "Dashboard", "DecisionsQuery"}
+    named = shapes[shape].resources
+    nameless = next(each for name, each in shapes.items() if name.startswith(f"{shape}-")).resources
+    assert set(nameless) < set(named)
+    assert {name for name, each in nameless.items() if each != named[name]} == expected
 
 
 def test_outputs_are_the_next_commands(either_stack: Stack) -> None:
@@ -401,10 +395,10 @@ def test_nodes_finds_references_however_deep() -> None:
 
 
 def test_the_lab_waits_as_many_times_shorter_as_its_time_is_faster(template: Json) -> None:
-    """Else a companion is not ready before the lab's health checks, which are faster too, give it up."""
+    """Else a drain sidecar is not ready before the lab's health checks, which are faster too, give it up."""
     lab = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))["lab"]["deploy"]["parameters"]
     given = dict(each.split("=") for each in lab["parameter_overrides"].split())
     defaults = Stack(template, {}).parameters
     assert {name: int(value) for name, value in given.items()} == {
-        name: math.ceil(defaults[name] / SPEED) for name in ("DrainSeconds", "SettleSeconds", "TtlSeconds")
+        name: math.ceil(defaults[name] / SPEED) for name in ("DrainSeconds", "MinReadySeconds", "TtlSeconds")
     }

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from layer_build import OPERATIONS
-from pushlive import claims
+from pushlive import leases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.template.stack import Json, Stack
+    from lab.template import Json, Stack
 
 # Lambda itself uses these, with the function's role: no line of the code calls them.
 USED_BY_LAMBDA = {
@@ -35,9 +35,9 @@ ANY_RESOURCE = {
 
 # The grants that change something of AWS, and what narrows each: a condition's key, or a part of a resource.
 CHANGES = {
-    ("RedeployServiceRole", "logs:DeleteLogStream"): ":log-stream:told/*",
+    ("RedeployServiceRole", "logs:DeleteLogStream"): ":log-stream:notifications/*",
     ("RedeployServiceRole", "sns:Publish"): "{'Ref': 'Notifications'}",
-    ("UpdateRecordRole", "logs:DeleteLogStream"): ":log-stream:told/*",
+    ("UpdateRecordRole", "logs:DeleteLogStream"): ":log-stream:notifications/*",
     ("UpdateRecordRole", "sns:Publish"): "{'Ref': 'Notifications'}",
     ("RedeployServiceRole", "ecs:UpdateService"): "aws:ResourceTag/pushlive:redeploy",
     ("UpdateRecordRole", "ecs:UntagResource"): "aws:TagKeys",
@@ -84,23 +84,23 @@ def granted_actions(stack: Stack, function: str) -> set[str]:
 
 
 @pytest.mark.parametrize("function", OPERATIONS)
-def test_function_may_call_what_is_declared_and_nothing_else(stack: Stack, function: str) -> None:
-    assert granted_actions(stack, function) == OPERATIONS[function] | USED_BY_LAMBDA.keys()
+def test_function_may_call_what_is_declared_and_nothing_else(pushlive_stack: Stack, function: str) -> None:
+    assert granted_actions(pushlive_stack, function) == OPERATIONS[function] | USED_BY_LAMBDA.keys()
 
 
-def test_all_functions_of_the_template_are_looked_at(stack: Stack) -> None:
-    assert set(stack.of_type("AWS::Lambda::Function")) == set(OPERATIONS)
+def test_all_functions_of_the_template_are_looked_at(pushlive_stack: Stack) -> None:
+    assert set(pushlive_stack.of_type("AWS::Lambda::Function")) == set(OPERATIONS)
 
 
-def test_no_two_functions_share_a_role(stack: Stack) -> None:
-    roles = [role_of(stack, function) for function in OPERATIONS]
+def test_no_two_functions_share_a_role(pushlive_stack: Stack) -> None:
+    roles = [role_of(pushlive_stack, function) for function in OPERATIONS]
     assert len(set(roles)) == len(roles)
 
 
-def test_grants_of_any_resource_are_those_with_a_reason(stack: Stack) -> None:
+def test_grants_of_any_resource_are_those_with_a_reason(stack: Stack, pushlive_stack: Stack) -> None:
     wide = {
         key
-        for key, granting in grants(stack).items()
+        for key, granting in (grants(stack) | grants(pushlive_stack)).items()
         if any("*" in as_list(statement["Resource"]) for statement in granting)
     }
     assert wide == set(ANY_RESOURCE)
@@ -109,31 +109,29 @@ def test_grants_of_any_resource_are_those_with_a_reason(stack: Stack) -> None:
 @pytest.mark.parametrize(
     ("role", "action"), [key for key, reason in ANY_RESOURCE.items() if "the condition" in reason]
 )
-def test_lists_are_of_our_cluster_only(stack: Stack, role: str, action: str) -> None:
-    [statement] = grants(stack)[role, action]
-    arn = "arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:cluster/${Name}"
-    assert statement["Condition"] == {
-        "ArnEquals": {"ecs:cluster": {"Fn::Sub": [arn, {"Name": {"Ref": "Cluster"}}]}}
-    }
+def test_lists_are_of_our_cluster_only(pushlive_stack: Stack, role: str, action: str) -> None:
+    [statement] = grants(pushlive_stack)[role, action]
+    arn = "arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:cluster/${ClusterName}"
+    assert statement["Condition"] == {"ArnEquals": {"ecs:cluster": {"Fn::Sub": arn}}}
 
 
-def test_grants_name_each_action_in_full(stack: Stack) -> None:
-    assert [key for key in grants(stack) if "*" in key[1]] == []
+def test_grants_name_each_action_in_full(any_stack: Stack) -> None:
+    assert [key for key in grants(any_stack) if "*" in key[1]] == []
 
 
-def test_grants_only_allow_what_they_name(stack: Stack) -> None:
+def test_grants_only_allow_what_they_name(any_stack: Stack) -> None:
     """NotAction, NotResource and Deny turn a policy into something these tests do not read."""
-    keys = {key for _, statement in statements(stack) for key in statement}
-    effects = {statement["Effect"] for _, statement in statements(stack)}
+    keys = {key for _, statement in statements(any_stack) for key in statement}
+    effects = {statement["Effect"] for _, statement in statements(any_stack)}
     assert keys <= {"Effect", "Action", "Resource", "Condition"}
     assert effects == {"Allow"}
 
 
-def test_functions_may_change_only_what_is_narrowed(stack: Stack) -> None:
-    roles = {role_of(stack, function) for function in OPERATIONS}
+def test_functions_may_change_only_what_is_narrowed(pushlive_stack: Stack) -> None:
+    roles = {role_of(pushlive_stack, function) for function in OPERATIONS}
     changing = {
         (role, action): granting
-        for (role, action), granting in grants(stack).items()
+        for (role, action), granting in grants(pushlive_stack).items()
         if role in roles and action not in USED_BY_LAMBDA and not action.split(":")[1].startswith(READING)
     }
     assert set(changing) == set(CHANGES)
@@ -144,13 +142,13 @@ def test_functions_may_change_only_what_is_narrowed(stack: Stack) -> None:
             assert CHANGES[key] in conditions or part_of_resource, key
 
 
-def test_record_policy_is_of_two_names_two_types_and_two_actions(stack: Stack) -> None:
-    [statement] = grants(stack)["UpdateRecordRole", "route53:ChangeResourceRecordSets"]
+def test_record_policy_is_of_two_names_two_types_and_two_actions(pushlive_stack: Stack) -> None:
+    [statement] = grants(pushlive_stack)["UpdateRecordRole", "route53:ChangeResourceRecordSets"]
     assert statement["Condition"] == {
         "ForAllValues:StringLike": {
             "route53:ChangeResourceRecordSetsNormalizedRecordNames": [
-                {"Fn::Sub": "${HostName}${ExistingHostNames}"},
-                {"Fn::Sub": "_pushlive.${HostName}${ExistingHostNames}"},
+                {"Fn::Sub": "${HostNames}"},
+                {"Fn::Sub": "_pushlive.${HostNames}"},
             ],
         },
         "ForAllValues:StringEquals": {
@@ -160,37 +158,27 @@ def test_record_policy_is_of_two_names_two_types_and_two_actions(stack: Stack) -
     }
 
 
-def test_stack_for_an_existing_cluster_grants_its_functions_the_same(
-    stack: Stack, existing_stack: Stack
-) -> None:
-    roles = {role_of(stack, function) for function in OPERATIONS}
-    assert set(grants(existing_stack)) == {key for key in grants(stack) if key[0] in roles}
-    for key, granting in grants(existing_stack).items():
-        conditions = [set(statement.get("Condition", {})) for statement in granting]
-        assert conditions == [set(statement.get("Condition", {})) for statement in grants(stack)[key]], key
-
-
 @pytest.mark.parametrize(
-    ("name", "kinds"), [("RedeployService", ["claims", "told"]), ("UpdateRecord", ["told"])]
+    ("name", "kinds"), [("RedeployService", ["leases", "notifications"]), ("UpdateRecord", ["notifications"])]
 )
-def test_function_claims_in_its_own_log_group(stack: Stack, name: str, kinds: list[str]) -> None:
-    function = stack.resources[name]["Properties"]
+def test_function_leases_in_its_own_log_group(pushlive_stack: Stack, name: str, kinds: list[str]) -> None:
+    function = pushlive_stack.resources[name]["Properties"]
     group = function["LoggingConfig"]["LogGroup"]
-    assert function["Environment"]["Variables"]["CLAIMS_LOG_GROUP"] == group
-    [create] = grants(stack)[f"{name}Role", "logs:CreateLogStream"]
-    [delete] = grants(stack)[f"{name}Role", "logs:DeleteLogStream"]
+    assert function["Environment"]["Variables"]["LEASES_LOG_GROUP"] == group
+    [create] = grants(pushlive_stack)[f"{name}Role", "logs:CreateLogStream"]
+    [delete] = grants(pushlive_stack)[f"{name}Role", "logs:DeleteLogStream"]
     assert create["Resource"] == {"Fn::GetAtt": [group["Ref"], "Arn"]}
     resources = delete["Resource"] if isinstance(delete["Resource"], list) else [delete["Resource"]]
     streams = [each["Fn::Sub"].partition(":log-group:")[2] for each in resources]
     assert streams == [f"${{{group['Ref']}}}:log-stream:{kind}/*" for kind in kinds]
 
 
-def test_claim_is_over_when_its_run_is(stack: Stack) -> None:
-    assert stack.resources["RedeployService"]["Properties"]["Timeout"] == claims.RUN_SECONDS
+def test_lease_is_over_when_its_run_is(pushlive_stack: Stack) -> None:
+    assert pushlive_stack.resources["RedeployService"]["Properties"]["Timeout"] == leases.RUN_SECONDS
 
 
-def test_no_role_has_a_policy_of_somebody_else(stack: Stack) -> None:
-    for role, properties in stack.of_type("AWS::IAM::Role").items():
+def test_no_role_has_a_policy_of_somebody_else(any_stack: Stack) -> None:
+    for role, properties in any_stack.of_type("AWS::IAM::Role").items():
         assert "ManagedPolicyArns" not in properties, role
 
 

@@ -1,4 +1,4 @@
-"""Which event wakes which function: the rules' patterns, matched as EventBridge does (by moto)."""
+"""Which event triggers which function: the rules' patterns, matched as EventBridge does (by moto)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto.events.models import EventPattern
 
-from tests.template.stack import ACCOUNT, PARTITION, REGION, ROOT, Json, Stack, fill
+from lab.template import ACCOUNT, PARTITION, REGION, ROOT, Json, Stack, fill
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +19,7 @@ REDEPLOY, RECORD = "RedeployService", "UpdateRecord"
 NOBODY: set[str] = set()
 BOTH = {REDEPLOY, RECORD}
 
-# What each event of events/ wakes in the stack that it comes from.
+# What each event of events/ triggers in the stack that it comes from.
 OURS = {
     "push_tagged": {REDEPLOY},
     "push_untagged_child": NOBODY,
@@ -54,7 +54,7 @@ OURS = {
     "stack_creates_tasks_gone": NOBODY,
 }
 
-# What each of AWS's samples would wake in a stack of the sample's own account, cluster and repository.
+# What each of AWS's samples would trigger in a stack of the sample's own account, cluster and repository.
 PUBLISHED = {
     "ecr_archive": NOBODY,
     "ecr_delete": NOBODY,
@@ -82,8 +82,8 @@ PUBLISHED = {
 
 def specification(table: Mapping[str, set[str]]) -> list[object]:
     return [
-        pytest.param(name, wakes, id=f"{name}-wakes-{'-and-'.join(sorted(wakes)) or 'nobody'}")
-        for name, wakes in table.items()
+        pytest.param(name, triggers, id=f"{name}-triggers-{'-and-'.join(sorted(triggers)) or 'nobody'}")
+        for name, triggers in table.items()
     ]
 
 
@@ -96,7 +96,7 @@ def matches(pattern: Json, event: Any) -> bool:
     return bool(EventPattern.load(json.dumps(pattern)).matches_event(event))
 
 
-def woken(stack: Stack, event: Json, **place: str) -> set[str]:
+def triggered(stack: Stack, event: Json, **place: str) -> set[str]:
     """The functions with a rule whose pattern matches the event, in a stack at that place."""
     account, region = place.get("account", ACCOUNT), place.get("region", REGION)
     cluster = place.get("cluster", "pushlive")
@@ -104,11 +104,8 @@ def woken(stack: Stack, event: Json, **place: str) -> set[str]:
         "AWS::Partition": PARTITION,
         "AWS::AccountId": account,
         "AWS::Region": region,
-        "Cluster": cluster,
-        "Cluster.Arn": f"arn:{PARTITION}:ecs:{region}:{account}:cluster/{cluster}",
-        "Repository": place.get("repository", "hello"),
-        "ExistingCluster": cluster,
-        "ExistingRepositories": place.get("repository", "hello"),
+        "ClusterName": cluster,
+        "Repositories": place.get("repository", "hello"),
     }
     return {
         target["Arn"]["Fn::GetAtt"][0]
@@ -132,82 +129,69 @@ def origin(event: Json) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize(("name", "wakes"), specification(OURS))
-def test_event(stack: Stack, name: str, wakes: set[str]) -> None:
-    assert woken(stack, read(EVENTS, name)) == wakes
+@pytest.mark.parametrize(("name", "triggers"), specification(OURS))
+def test_event(pushlive_stack: Stack, name: str, triggers: set[str]) -> None:
+    assert triggered(pushlive_stack, read(EVENTS, name)) == triggers
 
 
-@pytest.mark.parametrize(("name", "wakes"), specification(PUBLISHED))
-def test_sample_of_aws(stack: Stack, name: str, wakes: set[str]) -> None:
+@pytest.mark.parametrize(("name", "triggers"), specification(PUBLISHED))
+def test_sample_of_aws(pushlive_stack: Stack, name: str, triggers: set[str]) -> None:
     event = read(CASES, name)
-    assert woken(stack, event, **origin(event)) == wakes
+    assert triggered(pushlive_stack, event, **origin(event)) == triggers
 
 
 @pytest.mark.parametrize("name", [name for name in PUBLISHED if name.startswith("ecs_task")])
-def test_sample_task_wakes_update_record_once_a_service_started_it(stack: Stack, name: str) -> None:
+def test_sample_task_triggers_update_record_once_a_service_started_it(
+    pushlive_stack: Stack, name: str
+) -> None:
     event = read(CASES, name)
     event["detail"]["group"] = "service:webserver"
-    assert woken(stack, event, **origin(event)) == {RECORD}
+    assert triggered(pushlive_stack, event, **origin(event)) == {RECORD}
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_sample_of_another_place_wakes_nobody(stack: Stack, name: str) -> None:
-    assert woken(stack, read(CASES, name)) == NOBODY
+def test_sample_of_another_place_triggers_nobody(pushlive_stack: Stack, name: str) -> None:
+    assert triggered(pushlive_stack, read(CASES, name)) == NOBODY
 
 
-@pytest.mark.parametrize("name", [name for name, wakes in OURS.items() if RECORD in wakes])
+@pytest.mark.parametrize("name", [name for name, triggers in OURS.items() if RECORD in triggers])
 @pytest.mark.parametrize("cluster", ["other", "push", "pushlive-2"])
-def test_cluster_with_another_name_wakes_nobody(stack: Stack, name: str, cluster: str) -> None:
-    assert woken(stack, read(EVENTS, name), cluster=cluster) == NOBODY
+def test_cluster_with_another_name_triggers_nobody(pushlive_stack: Stack, name: str, cluster: str) -> None:
+    assert triggered(pushlive_stack, read(EVENTS, name), cluster=cluster) == NOBODY
 
 
 @pytest.mark.parametrize("repository", ["hell", "hello-2", "team/hello", "HELLO"])
-def test_repository_with_another_name_wakes_nobody(stack: Stack, repository: str) -> None:
-    assert woken(stack, read(EVENTS, "push_tagged"), repository=repository) == NOBODY
+def test_repository_with_another_name_triggers_nobody(pushlive_stack: Stack, repository: str) -> None:
+    assert triggered(pushlive_stack, read(EVENTS, "push_tagged"), repository=repository) == NOBODY
 
 
 @pytest.mark.parametrize(
     ("key", "value"), [("result", "FAILURE"), ("action-type", "DELETE"), ("image-tag", "")]
 )
-def test_push_is_told_by_each_of_its_keys(stack: Stack, key: str, value: str) -> None:
+def test_push_is_told_by_each_of_its_keys(pushlive_stack: Stack, key: str, value: str) -> None:
     event = read(EVENTS, "push_tagged")
     event["detail"][key] = value
-    assert woken(stack, event) == NOBODY
+    assert triggered(pushlive_stack, event) == NOBODY
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "wakes"),
+    ("key", "value", "triggers"),
     [
         ("stopCode", "EssentialContainerExited", {RECORD}),  # it has started, so its image is there
         ("lastStatus", "DEPROVISIONING", {RECORD}),  # the same failed start, a moment before
         ("group", "family:migrate", NOBODY),
     ],
 )
-def test_failed_start_wakes_once_and_only_of_a_service(
-    stack: Stack, key: str, value: str, wakes: set[str]
+def test_failed_start_triggers_once_and_only_of_a_service(
+    pushlive_stack: Stack, key: str, value: str, triggers: set[str]
 ) -> None:
     event = read(EVENTS, "task_failed_to_start")
     event["detail"][key] = value
-    assert woken(stack, event) == wakes
-
-
-@pytest.mark.parametrize("name", OURS)
-def test_event_of_an_existing_cluster_wakes_whom_it_wakes_in_the_sample(
-    existing_stack: Stack, name: str
-) -> None:
-    assert woken(existing_stack, read(EVENTS, name)) == OURS[name]
-
-
-@pytest.mark.parametrize("cluster", ["other", "push", "pushlive-2"])
-@pytest.mark.parametrize("name", [name for name, wakes in OURS.items() if RECORD in wakes])
-def test_event_of_another_than_the_existing_cluster_wakes_nobody(
-    existing_stack: Stack, name: str, cluster: str
-) -> None:
-    assert woken(existing_stack, read(EVENTS, name), cluster=cluster) == NOBODY
+    assert triggered(pushlive_stack, event) == triggers
 
 
 @pytest.mark.parametrize(
-    ("pattern", "repository", "wakes"),
+    ("pattern", "repository", "triggers"),
     [
         ("shop", "shop", {REDEPLOY}),
         ("shop", "shop-web", NOBODY),
@@ -218,18 +202,18 @@ def test_event_of_another_than_the_existing_cluster_wakes_nobody(
         ("shop/*", "shop/web/edge", {REDEPLOY}),
     ],
 )
-def test_push_wakes_where_its_repository_is_one_of_the_pattern(
-    existing_stack: Stack, pattern: str, repository: str, wakes: set[str]
+def test_push_triggers_where_its_repository_is_one_of_the_pattern(
+    pushlive_stack: Stack, pattern: str, repository: str, triggers: set[str]
 ) -> None:
     event = read(EVENTS, "push_tagged")
     event["detail"]["repository-name"] = repository
-    assert woken(existing_stack, event, repository=pattern) == wakes
+    assert triggered(pushlive_stack, event, repository=pattern) == triggers
 
 
-def test_any_tag_wakes_because_any_service_of_the_cluster_may_run_it(stack: Stack) -> None:
+def test_any_tag_triggers_because_any_service_of_the_cluster_may_run_it(pushlive_stack: Stack) -> None:
     event = read(EVENTS, "push_tagged")
     event["detail"]["image-tag"] = "1.2.3-rc.1_a"
-    assert woken(stack, event) == {REDEPLOY}
+    assert triggered(pushlive_stack, event) == {REDEPLOY}
 
 
 def test_tables_name_every_file() -> None:
@@ -238,10 +222,10 @@ def test_tables_name_every_file() -> None:
 
 
 @pytest.mark.parametrize("function", [REDEPLOY, RECORD])
-def test_schedule_wakes_each_function_every_five_minutes(stack: Stack, function: str) -> None:
+def test_schedule_triggers_each_function_every_five_minutes(pushlive_stack: Stack, function: str) -> None:
     schedules = [
         rule["ScheduleExpression"]
-        for rule in stack.of_type("AWS::Events::Rule").values()
+        for rule in pushlive_stack.of_type("AWS::Events::Rule").values()
         if "ScheduleExpression" in rule
         and rule["Targets"][0]["Arn"] == {"Fn::GetAtt": [function, "Arn"]}
         and rule.get("State", "ENABLED") == "ENABLED"
@@ -249,41 +233,44 @@ def test_schedule_wakes_each_function_every_five_minutes(stack: Stack, function:
     assert schedules == ["rate(5 minutes)"]
 
 
-def test_stack_request_about_tasks_wakes_redeploy_service(either_stack: Stack, existing_stack: Stack) -> None:
-    waits = either_stack.of_type("Custom::TasksGone")
-    assert [each["ServiceToken"] for each in waits.values()] == [{"Fn::GetAtt": [REDEPLOY, "Arn"]}]
-    assert existing_stack.of_type("Custom::TasksGone") == {}
+def test_requests_of_the_stacks_trigger_the_function_that_serves_them(
+    stack: Stack, pushlive_stack: Stack
+) -> None:
+    made_by = {
+        f"{name} by {each['ServiceToken']['Fn::GetAtt'][-1]}"
+        for kind in ("Custom::TasksGone", "Custom::RecordGone")
+        for name, each in stack.of_type(kind).items()
+    }
+    assert made_by == {"TasksGone by Outputs.RedeployServiceArn", "RecordGone by Outputs.UpdateRecordArn"}
+    [records] = pushlive_stack.of_type("Custom::HostNameRecords").values()
+    assert records["ServiceToken"] == {"Fn::GetAtt": [RECORD, "Arn"]}
+    for function in (REDEPLOY, RECORD):
+        assert pushlive_stack.outputs[f"{function}Arn"]["Value"] == {"Fn::GetAtt": [function, "Arn"]}
 
 
-@pytest.mark.parametrize("shape", ["stack", "existing_stack"])
-def test_stack_request_wakes_update_record(shape: str, request: pytest.FixtureRequest) -> None:
-    record = request.getfixturevalue(shape).of_type("Custom::HostNameRecord")
-    assert [each["ServiceToken"] for each in record.values()] == [{"Fn::GetAtt": [RECORD, "Arn"]}]
+def test_without_a_host_name_nothing_triggers_update_record(nameless_pushlive_stack: Stack) -> None:
+    triggered_by = {name: triggered(nameless_pushlive_stack, read(EVENTS, name)) for name in OURS}
+    assert triggered_by == {name: triggers - {RECORD} for name, triggers in OURS.items()}
 
 
-def test_without_a_host_name_nothing_wakes_update_record(nameless_stack: Stack) -> None:
-    woken_by = {name: woken(nameless_stack, read(EVENTS, name)) for name in OURS}
-    assert woken_by == {name: wakes - {RECORD} for name, wakes in OURS.items()}
-
-
-def test_each_rule_may_invoke_its_function(any_stack: Stack) -> None:
+def test_each_rule_may_invoke_its_function(either_pushlive_stack: Stack) -> None:
     may = [
         (permission["SourceArn"]["Fn::GetAtt"][0], permission["FunctionName"]["Ref"])
-        for permission in any_stack.of_type("AWS::Lambda::Permission").values()
+        for permission in either_pushlive_stack.of_type("AWS::Lambda::Permission").values()
         if (permission["Principal"], permission["Action"])
         == ("events.amazonaws.com", "lambda:InvokeFunction")
     ]
     does = [
         (name, target["Arn"]["Fn::GetAtt"][0])
-        for name, rule in any_stack.of_type("AWS::Events::Rule").items()
+        for name, rule in either_pushlive_stack.of_type("AWS::Events::Rule").items()
         for target in rule["Targets"]
     ]
     assert sorted(may) == sorted(does)
 
 
-def test_event_that_cannot_be_delivered_is_tried_again_and_then_kept(any_stack: Stack) -> None:
+def test_event_that_cannot_be_delivered_is_tried_again_and_then_kept(either_pushlive_stack: Stack) -> None:
     """A lost run of a schedule is made up for by the next one, so only the other rules keep theirs."""
-    rules = any_stack.of_type("AWS::Events::Rule")
+    rules = either_pushlive_stack.of_type("AWS::Events::Rule")
     kept = {
         name
         for name, rule in rules.items()

@@ -7,20 +7,17 @@ from typing import Any
 
 import pytest
 
-from pushlive.config import Settings
-from pushlive.stack_tasks import LAST_LOOK_SECONDS
-from tests.template.stack import (
+from lab.template import (
     ACCOUNT,
-    HOST_NAME,
-    HOSTED_ZONE_ID,
     PARTITION,
     REGION,
-    SHAPES,
     Json,
     Stack,
     fill,
     names_in,
 )
+from pushlive.config import Settings
+from pushlive.stack_tasks import LAST_LOOK_SECONDS
 
 
 @pytest.fixture
@@ -59,10 +56,7 @@ def test_stack_never_sets_the_live_desired_count(stack: Stack) -> None:
     "needed",
     [
         "CapacityProviders",
-        "RedeployServiceOnDeploymentChange",
-        "RedeployServiceOnDeploymentChangePermission",
-        "RedeployService",
-        "RedeployServiceRole",
+        "Pushlive",
         "DefaultRoute",
         "RouteOfSubnetA",
         "RouteOfSubnetB",
@@ -88,34 +82,13 @@ def test_service_waits_for(stack: Stack, needed: str) -> None:
         "TaskExecutionRole",
         "TaskRole",
         "TaskLogs",
-        "RedeployService",
-        "RedeployServiceRole",
-        "RedeployServiceLogs",
+        "Pushlive",
     ],
 )
 def test_no_task_is_left_when_it_goes(either_stack: Stack, kept: str) -> None:
     """Deletion runs the other way round: the service, the wait for its tasks, then what they use."""
     assert "TasksGone" in depends_on(either_stack, "Service")
     assert kept in depends_on(either_stack, "TasksGone")
-
-
-def test_the_wait_for_tasks_has_time_for_three_runs(either_stack: Stack) -> None:
-    """One and two minutes apart (Lambda guide, "Asynchronous invocation"). A task stops for twice 120 s."""
-    [wait] = either_stack.of_type("Custom::TasksGone").values()
-    function = either_stack.resources["RedeployService"]["Properties"]
-    assert wait["ServiceToken"] == {"Fn::GetAtt": ["RedeployService", "Arn"]}
-    assert int(wait["ServiceTimeout"]) >= 3 * function["Timeout"] + 180
-    assert 3 * (function["Timeout"] - LAST_LOOK_SECONDS) + 180 > 2 * 120 + 60
-
-
-@pytest.mark.parametrize(
-    "kept",
-    ["UpdateRecord", "UpdateRecordRole", "RecordPolicy", "UpdateRecordLogs", "Service", "PushliveLayer"],
-)
-def test_record_goes_before(stack: Stack, kept: str) -> None:
-    """Deletion runs the other way round: the record's end needs these."""
-    before = depends_on(stack, "HostNameRecord")
-    assert any(name.startswith(kept) for name in before)
 
 
 def test_bad_image_is_rolled_back_and_the_old_task_stays_until_then(service: Json) -> None:
@@ -173,39 +146,20 @@ def test_tag_can_move_and_the_repository_goes_with_the_stack(stack: Stack) -> No
     assert [rule["selection"]["tagStatus"] for rule in policy["rules"]] == ["untagged"]
 
 
-def test_nothing_is_retained_when_the_stack_goes(stack: Stack) -> None:
-    kept = {
-        name
-        for name, each in stack.resources.items()
-        if {each.get("DeletionPolicy", "Delete"), each.get("UpdateReplacePolicy", "Delete")} != {"Delete"}
-    }
-    assert kept == set()
-
-
-def test_every_log_has_an_end(stack: Stack, container: Json) -> None:
-    groups = stack.of_type("AWS::Logs::LogGroup")
-    assert all(group["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups.values())
-    used = [
-        function["LoggingConfig"]["LogGroup"] for function in stack.of_type("AWS::Lambda::Function").values()
-    ]
-    used.append(container["LogConfiguration"]["Options"]["awslogs-group"])
-    assert sorted(each["Ref"] for each in used) == sorted(groups)
-
-
-def test_functions_need_no_reserved_concurrency(stack: Stack) -> None:
+def test_functions_need_no_reserved_concurrency(pushlive_stack: Stack) -> None:
     """It fails in accounts with a quota of 10, which is what a new account has."""
-    for name, function in stack.of_type("AWS::Lambda::Function").items():
+    for name, function in pushlive_stack.of_type("AWS::Lambda::Function").items():
         assert "ReservedConcurrentExecutions" not in function, name
 
 
 @pytest.mark.parametrize("function", ["RedeployService", "UpdateRecord"])
-def test_failure_of_a_function_is_tried_again_kept_and_told(stack: Stack, function: str) -> None:
-    invocation = stack.resources[f"{function}EventInvokeConfig"]["Properties"]
+def test_failure_of_a_function_is_tried_again_kept_and_told(pushlive_stack: Stack, function: str) -> None:
+    invocation = pushlive_stack.resources[f"{function}EventInvokeConfig"]["Properties"]
     assert invocation["MaximumRetryAttempts"] == 2
     assert invocation["DestinationConfig"]["OnFailure"]["Destination"] == {
         "Fn::GetAtt": ["DeadLetters", "Arn"]
     }
-    alarm = stack.resources[f"{function}Alarm"]["Properties"]
+    alarm = pushlive_stack.resources[f"{function}Alarm"]["Properties"]
     assert (alarm["MetricName"], alarm["Dimensions"][0]["Value"]) == ("Errors", {"Ref": function})
 
 
@@ -219,9 +173,9 @@ def test_failure_of_a_function_is_tried_again_kept_and_told(stack: Stack, functi
                 "REGISTRY",
                 "REPOSITORIES",
                 "DRY_RUN",
-                "CLAIMS_LOG_GROUP",
+                "LEASES_LOG_GROUP",
                 "TOPIC_ARN",
-                "LATE_MINUTES",
+                "OVERDUE_MINUTES",
             },
         ),
         (
@@ -230,61 +184,19 @@ def test_failure_of_a_function_is_tried_again_kept_and_told(stack: Stack, functi
                 "CLUSTER_ARN",
                 "REGISTRY",
                 "DRY_RUN",
-                "CLAIMS_LOG_GROUP",
+                "LEASES_LOG_GROUP",
                 "TOPIC_ARN",
                 "HOSTED_ZONE_ID",
                 "HOST_NAMES",
                 "TTL_SECONDS",
-                "SETTLE_SECONDS",
+                "MIN_READY_SECONDS",
                 "PROBE",
             },
         ),
     ],
 )
-def test_function_gets_its_settings(stack: Stack, function: str, variables: set[str]) -> None:
-    assert set(stack.resources[function]["Properties"]["Environment"]["Variables"]) == variables
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_settings_are_what_the_functions_understand(template: Json, shape: str) -> None:
-    """Read as the functions read them, with what the references stand for in some account."""
-    stack = Stack(template, SHAPES[shape])
-    names = {
-        **{name: str(value) for name, value in stack.parameters.items()},
-        "AWS::Partition": PARTITION,
-        "AWS::Region": REGION,
-        "AWS::AccountId": ACCOUNT,
-        "AWS::URLSuffix": "amazonaws.com",
-        "Cluster": "shop",
-        "Repository.RepositoryUri": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/shop",
-        "RedeployServiceLogs": "logs",
-        "UpdateRecordLogs": "logs",
-        "Notifications": f"arn:{PARTITION}:sns:{REGION}:{ACCOUNT}:shop",
-    }
-    for name, function in stack.of_type("AWS::Lambda::Function").items():
-        variables = function["Environment"]["Variables"]
-        settings = Settings.from_env({key: str(value) for key, value in fill(variables, names).items()})
-        assert settings.cluster_arn == f"arn:{PARTITION}:ecs:{REGION}:{ACCOUNT}:cluster/shop"
-        assert settings.registry == f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
-        follows = "ExistingCluster" in SHAPES[shape]
-        if name == "RedeployService":
-            assert settings.repositories == ("shop-*" if follows else "")
-        else:
-            assert settings.host_names == ("*.example.com" if follows else "")
-
-
-@pytest.mark.parametrize(
-    "kept", ["UpdateRecord", "UpdateRecordRole", "RecordPolicy", "UpdateRecordLogs", "PushliveLayer"]
-)
-def test_records_of_an_existing_cluster_go_before(existing_stack: Stack, kept: str) -> None:
-    before = depends_on(existing_stack, "HostNameRecord")
-    assert any(name.startswith(kept) for name in before)
-
-
-def test_records_of_an_existing_cluster_are_asked_for_by_its_name(existing_stack: Stack) -> None:
-    [record] = existing_stack.of_type("Custom::HostNameRecord").values()
-    assert record["ClusterName"] == {"Ref": "ExistingCluster"}
-    assert {"ServiceName", "HostName"} & set(record) == set()
+def test_function_gets_its_settings(pushlive_stack: Stack, function: str, variables: set[str]) -> None:
+    assert set(pushlive_stack.resources[function]["Properties"]["Environment"]["Variables"]) == variables
 
 
 @pytest.mark.parametrize(("spot", "provider"), [("false", "FARGATE"), ("true", "FARGATE_SPOT")])
@@ -301,10 +213,10 @@ def test_capacity_is_always_a_strategy_so_that_spot_can_be_switched_on_a_live_se
     assert "CapacityProviders" not in stack.resources["Cluster"].get("Properties", {})
 
 
-def companion(stack: Stack) -> Json:
+def drain_sidecar(stack: Stack) -> Json:
     found: Json
     [definition] = stack.of_type("AWS::ECS::TaskDefinition").values()
-    [found] = [each for each in definition["ContainerDefinitions"] if each["Name"] == "companion"]
+    [found] = [each for each in definition["ContainerDefinitions"] if each["Name"] == "drain-sidecar"]
     return found
 
 
@@ -312,24 +224,24 @@ def test_clients_are_drained_before_the_old_task_is_killed(stack: Stack, contain
     """Until the record is changed; 60 s at most until Route 53 answers the new address everywhere, the TTL,
     and as much as resolvers are late."""
     defaults = stack.parameters
-    for each in (container, companion(stack)):
+    for each in (container, drain_sidecar(stack)):
         assert {"Name": "DRAIN_SECONDS", "Value": {"Ref": "DrainSeconds"}} in each["Environment"]
     assert container["StopTimeout"] == {"Ref": "StopTimeoutSeconds"}
-    needed = defaults["SettleSeconds"] + 5 + 60 + defaults["TtlSeconds"] + 5
+    needed = defaults["MinReadySeconds"] + 5 + 60 + defaults["TtlSeconds"] + 5
     assert needed <= defaults["DrainSeconds"] < defaults["StopTimeoutSeconds"]
 
 
-def test_no_answer_lets_ecs_kill_the_companion_while_it_drains(template: Json, stack: Stack) -> None:
+def test_no_answer_lets_ecs_kill_the_drain_sidecar_while_it_drains(template: Json, stack: Stack) -> None:
     """With a StopTimeoutSeconds below DrainSeconds, too."""
-    assert template["Parameters"]["DrainSeconds"]["MaxValue"] < companion(stack)["StopTimeout"] <= 120
+    assert template["Parameters"]["DrainSeconds"]["MaxValue"] < drain_sidecar(stack)["StopTimeout"] <= 120
 
 
-def test_ecs_counts_a_task_when_its_companion_is_ready(stack: Stack, container: Json) -> None:
+def test_ecs_counts_a_task_when_its_drain_sidecar_is_ready(stack: Stack, container: Json) -> None:
     """Essential containers make a task's health, and each needs a check (API reference, HealthCheck)."""
     [definition] = stack.of_type("AWS::ECS::TaskDefinition").values()
     essential = [each for each in definition["ContainerDefinitions"] if each["Essential"]]
-    assert [each["Name"] for each in essential] == ["companion"]
-    [kind, check] = companion(stack)["HealthCheck"]["Command"]
+    assert [each["Name"] for each in essential] == ["drain-sidecar"]
+    [kind, check] = drain_sidecar(stack)["HealthCheck"]["Command"]
     assert (kind, check) == (
         "CMD-SHELL",
         {
@@ -337,18 +249,18 @@ def test_ecs_counts_a_task_when_its_companion_is_ready(stack: Stack, container: 
             " || nc -w 2 $own ${ContainerPort} -e true; }"
         },
     )
-    [command] = companion(stack)["Command"][2:]
+    [command] = drain_sidecar(stack)["Command"][2:]
     assert 'echo "$own" >/tmp/ready' in command
     assert "HealthCheck" not in container, "any image, unchanged: it may hold no program but its own"
 
 
-def test_ecs_stops_the_companion_before_the_app(stack: Stack) -> None:
-    assert companion(stack)["DependsOn"] == [{"ContainerName": "app", "Condition": "START"}]
+def test_ecs_stops_the_drain_sidecar_before_the_app(stack: Stack) -> None:
+    assert drain_sidecar(stack)["DependsOn"] == [{"ContainerName": "app", "Condition": "START"}]
 
 
-def test_ecs_pins_no_digest_of_the_companions_image(stack: Stack, container: Json) -> None:
+def test_ecs_pins_no_digest_of_the_drain_sidecars_image(stack: Stack, container: Json) -> None:
     """The public registry may drop it (template reference, ContainerDefinition, VersionConsistency)."""
-    assert companion(stack)["VersionConsistency"] == "disabled"
+    assert drain_sidecar(stack)["VersionConsistency"] == "disabled"
     assert container.get("VersionConsistency", "enabled") == "enabled"
 
 
@@ -357,18 +269,80 @@ def test_the_app_is_the_first_container_with_a_port(stack: Stack) -> None:
     assert [each["Name"] for each in definition["ContainerDefinitions"] if "PortMappings" in each] == ["app"]
 
 
-def test_without_the_companion_the_app_is_alone_and_essential(template: Json) -> None:
-    [definition] = Stack(template, {"Companion": "false"}).of_type("AWS::ECS::TaskDefinition").values()
+def test_without_the_drain_sidecar_the_app_is_alone_and_essential(template: Json) -> None:
+    [definition] = Stack(template, {"DrainSidecar": "false"}).of_type("AWS::ECS::TaskDefinition").values()
     assert [(each["Name"], each["Essential"]) for each in definition["ContainerDefinitions"]] == [
         ("app", True)
     ]
 
 
-def test_host_name_of_the_stack_is_what_the_record_is_made_for(template: Json) -> None:
-    stack = Stack(template, {"HostedZoneId": HOSTED_ZONE_ID, "HostName": HOST_NAME})
-    [record] = stack.of_type("Custom::HostNameRecord").values()
-    assert record["HostName"] == {"Ref": "HostName"}
-    assert record["HostedZoneId"] == {"Ref": "HostedZoneId"}
-    assert record["ServiceName"] == {"Fn::GetAtt": ["Service", "Name"]}
-    # Three runs, one and two minutes apart (Lambda guide, "Asynchronous invocation").
-    assert int(record["ServiceTimeout"]) >= 3 * stack.resources["UpdateRecord"]["Properties"]["Timeout"] + 180
+def test_record_goes_before_the_service_and_the_service_before_pushlive(stack: Stack) -> None:
+    """Deletion runs the other way round, so the addresses are released when nobody is sent to them."""
+    assert {"Service", "Pushlive"} <= depends_on(stack, "RecordGone")
+    assert stack.resources["RecordGone"]["Properties"]["ServiceName"] == {"Fn::GetAtt": ["Service", "Name"]}
+
+
+@pytest.mark.parametrize(
+    "kept", ["UpdateRecord", "UpdateRecordRole", "RecordPolicy", "UpdateRecordLogs", "PushliveLayer"]
+)
+def test_records_go_before(pushlive_stack: Stack, kept: str) -> None:
+    assert any(name.startswith(kept) for name in depends_on(pushlive_stack, "HostNameRecords"))
+
+
+def test_records_are_those_of_the_parameters(pushlive_stack: Stack) -> None:
+    """Each of these changed makes another resource, whose old one then takes its records away."""
+    [records] = pushlive_stack.of_type("Custom::HostNameRecords").values()
+    for name in ("HostedZoneId", "HostNames", "ClusterName"):
+        assert records[name] == {"Ref": name}
+
+
+def test_what_the_stacks_ask_has_time_for_three_runs(stack: Stack, pushlive_stack: Stack) -> None:
+    """One and two minutes apart (Lambda guide, "Asynchronous invocation"). A task stops for twice 120 s."""
+    seconds = max(each["Timeout"] for each in pushlive_stack.of_type("AWS::Lambda::Function").values())
+    asked = [
+        each["Properties"]
+        for each in (stack.resources | pushlive_stack.resources).values()
+        if each["Type"].startswith("Custom::")
+    ]
+    assert [int(each["ServiceTimeout"]) >= 3 * seconds + 180 for each in asked] == [True] * 3
+    assert 3 * (seconds - LAST_LOOK_SECONDS) + 180 > 2 * 120 + 60
+
+
+def test_nothing_is_retained_when_the_stack_goes(any_stack: Stack) -> None:
+    kept = {
+        name
+        for name, each in any_stack.resources.items()
+        if {each.get("DeletionPolicy", "Delete"), each.get("UpdateReplacePolicy", "Delete")} != {"Delete"}
+    }
+    assert kept == set()
+
+
+def test_every_log_has_an_end(stack: Stack, pushlive_stack: Stack, container: Json) -> None:
+    groups = stack.of_type("AWS::Logs::LogGroup") | pushlive_stack.of_type("AWS::Logs::LogGroup")
+    assert all(group["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups.values())
+    functions = pushlive_stack.of_type("AWS::Lambda::Function").values()
+    used = [function["LoggingConfig"]["LogGroup"] for function in functions]
+    used.append(container["LogConfiguration"]["Options"]["awslogs-group"])
+    assert sorted(each["Ref"] for each in used) == sorted(groups)
+
+
+def test_settings_are_what_the_functions_understand(either_pushlive_stack: Stack) -> None:
+    """Read as the functions read them, with what the references stand for in some account."""
+    names = {
+        **{name: str(value) for name, value in either_pushlive_stack.parameters.items()},
+        "AWS::Partition": PARTITION,
+        "AWS::Region": REGION,
+        "AWS::AccountId": ACCOUNT,
+        "AWS::URLSuffix": "amazonaws.com",
+        "RedeployServiceLogs": "logs",
+        "UpdateRecordLogs": "logs",
+        "Notifications": f"arn:{PARTITION}:sns:{REGION}:{ACCOUNT}:shop",
+    }
+    for name, function in either_pushlive_stack.of_type("AWS::Lambda::Function").items():
+        variables = function["Environment"]["Variables"]
+        settings = Settings.from_env({key: str(value) for key, value in fill(variables, names).items()})
+        assert settings.cluster_arn == f"arn:{PARTITION}:ecs:{REGION}:{ACCOUNT}:cluster/shop"
+        assert settings.registry == f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+        assert (settings.repositories, settings.host_names) == (
+            ("shop-*", "") if name == "RedeployService" else ("", "*.example.com")
+        )

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from tests.template.stack import ACCOUNT, PARTITION, REGION, ROOT, Json, Stack, fill
+from lab.template import ACCOUNT, PARTITION, REGION, ROOT, Json, Stack, fill
 
 PAGE = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
 FILE = "arn:aws:s3:::shop-settings/live/app.env"
@@ -49,7 +49,7 @@ def test_each_secret_is_the_parameter_of_its_name_below_the_stacks(template: Jso
     assert in_stack_shop(stack, container(stack)["Secrets"]) == [
         {"Name": name, "ValueFrom": f"{PARAMETERS}/{name}"} for name in names.split(",") if name
     ]
-    assert "Secrets" not in container(stack, "companion")
+    assert "Secrets" not in container(stack, "drain-sidecar")
 
 
 def test_a_file_of_settings_is_named_where_it_is_given(template: Json) -> None:

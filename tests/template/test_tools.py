@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.template.stack import ROOT, written_template
+from lab.template import PUSHLIVE, ROOT, SERVICE, written_template
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,14 +27,15 @@ SETTINGS = [
 ]
 
 
-def test_sam_validates_the_template(sam: Run) -> None:
-    done = sam("validate", "--lint")
+@pytest.mark.parametrize("name", [SERVICE, PUSHLIVE])
+def test_sam_validates_the_template(sam: Run, name: str) -> None:
+    done = sam("validate", "--lint", "--template", name)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_cfn_lint_finds_nothing() -> None:
     # By its Python: a script's first line does not reach every path.
-    command = [sys.executable, str(Path(sys.executable).with_name("cfn-lint")), "template.yaml"]
+    command = [sys.executable, str(Path(sys.executable).with_name("cfn-lint")), SERVICE, PUSHLIVE]
     done = subprocess.run(  # noqa: S603 - no shell
         command, cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -75,16 +76,19 @@ def test_setting_is_an_option_of_its_command(
 def test_overrides_are_parameters_of_the_template(environment: str) -> None:
     overrides = CONFIG[environment]["deploy"]["parameters"].get("parameter_overrides", [])
     pairs = overrides.split() if isinstance(overrides, str) else overrides
-    assert {pair.partition("=")[0] for pair in pairs} <= set(written_template()["Parameters"])
+    assert {pair.partition("=")[0] for pair in pairs} <= set(written_template(SERVICE)["Parameters"])
 
 
 @pytest.mark.parametrize("environment", ["default", "lab"])
 def test_stack_may_make_its_roles(environment: str) -> None:
     """All names are left to CloudFormation, so CAPABILITY_NAMED_IAM is not asked for."""
-    assert CONFIG[environment]["deploy"]["parameters"]["capabilities"] == "CAPABILITY_IAM"
+    assert (
+        CONFIG[environment]["deploy"]["parameters"]["capabilities"] == "CAPABILITY_IAM CAPABILITY_AUTO_EXPAND"
+    )
     named = [
         name
-        for name, each in written_template()["Resources"].items()
+        for template in (SERVICE, PUSHLIVE)
+        for name, each in written_template(template)["Resources"].items()
         if {"RoleName", "ManagedPolicyName", "UserName", "GroupName"} & set(each.get("Properties", {}))
     ]
     assert named == []

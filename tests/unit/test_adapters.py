@@ -10,9 +10,9 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from pushlive import claims, ec2, ecr, route53
+from pushlive import ec2, ecr, leases, route53
 from pushlive.answers import IncompleteAnswerError
-from pushlive.claims import Claim
+from pushlive.leases import Lease
 from pushlive.model import Image, Record, Service, ServiceDeployment
 from pushlive.record_plan import owner_text
 from pushlive.redeploy_plan import DeploymentState
@@ -286,12 +286,12 @@ def service(*digests: str, never_ran: bool = False) -> DeploymentState:
 
 
 @pytest.mark.parametrize("digests", [("a", "b"), ("b", "a"), ("b", "a", "b")])
-def test_a_claim_names_each_digest_once_in_their_order(digests: tuple[str, ...]) -> None:
-    wanted = (f"claims/app/follows/{'a' * 12}-{'b' * 12}",)
-    assert claims.subjects(service(*digests), deploys=True) == wanted
+def test_a_lease_names_each_digest_once_in_their_order(digests: tuple[str, ...]) -> None:
+    wanted = (f"leases/app/follows/{'a' * 12}-{'b' * 12}",)
+    assert leases.subjects(service(*digests), deploys=True) == wanted
 
 
-FIRST, OF_ITS_IMAGE = "claims/app/follows/first", f"claims/app/follows/{'a' * 12}"
+FIRST, OF_ITS_IMAGE = "leases/app/follows/first", f"leases/app/follows/{'a' * 12}"
 
 
 @pytest.mark.parametrize(
@@ -299,14 +299,14 @@ FIRST, OF_ITS_IMAGE = "claims/app/follows/first", f"claims/app/follows/{'a' * 12
     [(True, (FIRST, OF_ITS_IMAGE)), (False, (FIRST,))],
     ids=["to-start-it", "to-hold-it"],
 )
-def test_claims_of_a_service_that_never_ran(deploys: bool, names: tuple[str, ...]) -> None:  # noqa: FBT001
-    assert claims.subjects(service("a", never_ran=True), deploys=deploys) == names
+def test_leases_of_a_service_that_never_ran(deploys: bool, names: tuple[str, ...]) -> None:  # noqa: FBT001
+    assert leases.subjects(service("a", never_ran=True), deploys=deploys) == names
 
 
-def test_a_claim_of_a_service_without_any_deployment_follows_none() -> None:
+def test_a_lease_of_a_service_without_any_deployment_follows_none() -> None:
     found = service("a")
     found = found._replace(deployments=(), service=found.service._replace(running_count=1))
-    assert claims.subjects(found, deploys=True) == (f"claims/app/none/{'a' * 12}",)
+    assert leases.subjects(found, deploys=True) == (f"leases/app/none/{'a' * 12}",)
 
 
 def seconds_ago(seconds: float) -> int:
@@ -325,7 +325,7 @@ def seconds_ago(seconds: float) -> int:
         pytest.param([], None, id="given-back-meanwhile"),
     ],
 )
-def test_taking_a_claim_that_another_run_holds(
+def test_taking_a_lease_that_another_run_holds(
     stubbed: Callable[[str], Stubber],
     clients: Mapping[str, Any],
     streams: list[tuple[str, float | None]],
@@ -343,11 +343,11 @@ def test_taking_a_claim_that_another_run_holds(
     stub.add_response("describe_log_streams", {"logStreams": shown}, asked)
     if number:
         stub.add_response("create_log_stream", {}, {**first, "logStreamName": f"s/{number}"})
-    taken = claims.take(clients["logs"], "group", "s", NOW)
-    assert taken == (Claim("s", number) if number else None)
+    taken = leases.take(clients["logs"], "group", "s", NOW)
+    assert taken == (Lease("s", number) if number else None)
 
 
-def test_a_claim_that_another_run_takes_over_at_the_same_moment_is_that_runs(
+def test_a_lease_that_another_run_takes_over_at_the_same_moment_is_that_runs(
     stubbed: Callable[[str], Stubber], clients: Mapping[str, Any]
 ) -> None:
     stub = stubbed("logs")
@@ -355,7 +355,7 @@ def test_a_claim_that_another_run_takes_over_at_the_same_moment_is_that_runs(
     shown = [{"logStreamName": "s/1", "creationTime": seconds_ago(500)}]
     stub.add_response("describe_log_streams", {"logStreams": shown})
     stub.add_client_error("create_log_stream", "ResourceAlreadyExistsException")
-    assert claims.take(clients["logs"], "group", "s", NOW) is None
+    assert leases.take(clients["logs"], "group", "s", NOW) is None
 
 
 @pytest.mark.parametrize("length", [507, 508, 1000])
@@ -366,9 +366,9 @@ def test_a_streams_name_fits_and_is_of_its_subject_only(
     names = []
     for subject in ("s" * length, "s" * (length - 1) + "t"):
         stubbed("logs").add_response("create_log_stream", {})
-        taken = claims.take(clients["logs"], "group", subject, NOW)
+        taken = leases.take(clients["logs"], "group", subject, NOW)
         assert taken is not None
-        names += [taken.stream, taken._replace(number=9999).stream, f"{taken.subject}/{claims.SETTLED}"]
+        names += [taken.stream, taken._replace(number=9999).stream, f"{taken.subject}/{leases.FINISHED}"]
         assert (taken.subject == subject) is (length == 507)
         assert taken.subject[:400] == subject[:400]
     assert len(set(names)) == len(names)

@@ -14,7 +14,7 @@ TOPIC_ARN = "arn:aws:sns:us-east-1:123456789012:hello-Topic"
 LEAST = {
     "CLUSTER_ARN": CLUSTER_ARN,
     "REGISTRY": REGISTRY,
-    "CLAIMS_LOG_GROUP": "redeploy-service",
+    "LEASES_LOG_GROUP": "redeploy-service",
     "TOPIC_ARN": TOPIC_ARN,
 }
 ALL = LEAST | {
@@ -22,10 +22,10 @@ ALL = LEAST | {
     "HOSTED_ZONE_ID": "Z0123456789ABCDEFGHIJ",
     "HOST_NAMES": "*.example.com",
     "TTL_SECONDS": "30",
-    "SETTLE_SECONDS": "20",
+    "MIN_READY_SECONDS": "20",
     "PROBE": "false",
     "DRY_RUN": "true",
-    "LATE_MINUTES": "20",
+    "OVERDUE_MINUTES": "20",
     "PATH": "/usr/bin",
 }
 
@@ -38,12 +38,12 @@ def test_each_variable_becomes_its_setting() -> None:
         hosted_zone_id="Z0123456789ABCDEFGHIJ",
         host_names="*.example.com",
         ttl_seconds=30,
-        settle_seconds=20,
+        min_ready_seconds=20,
         probe=False,
         dry_run=True,
-        claims_log_group="redeploy-service",
+        leases_log_group="redeploy-service",
         topic_arn=TOPIC_ARN,
-        late_seconds=1200,
+        overdue_seconds=1200,
     )
 
 
@@ -55,12 +55,12 @@ def test_defaults_probe_change_and_keep_no_record() -> None:
         hosted_zone_id="",
         host_names="",
         ttl_seconds=10,
-        settle_seconds=0,
+        min_ready_seconds=0,
         probe=True,
         dry_run=False,
-        claims_log_group="redeploy-service",
+        leases_log_group="redeploy-service",
         topic_arn=TOPIC_ARN,
-        late_seconds=900,
+        overdue_seconds=900,
     )
 
 
@@ -86,12 +86,12 @@ def test_account_and_region_are_the_clusters(arn: str, account: str, region: str
         ("HOSTED_ZONE_ID", "a zone's id, such as Z0123456789"),
         ("HOST_NAMES", "a host name, or *.example.com"),
         ("TTL_SECONDS", "a whole number of seconds, such as 10"),
-        ("SETTLE_SECONDS", "a whole number of seconds, such as 0"),
+        ("MIN_READY_SECONDS", "a whole number of seconds, such as 0"),
         ("PROBE", "true or false"),
         ("DRY_RUN", "true or false"),
-        ("CLAIMS_LOG_GROUP", "the name of a log group"),
+        ("LEASES_LOG_GROUP", "the name of a log group"),
         ("TOPIC_ARN", "the whole ARN of an SNS topic"),
-        ("LATE_MINUTES", "a whole number of minutes, such as 15"),
+        ("OVERDUE_MINUTES", "a whole number of minutes, such as 15"),
     ],
 )
 def test_a_wrong_value_is_an_error_that_says_what_to_give(name: str, wanted: str) -> None:
@@ -149,9 +149,9 @@ def test_missing_variable_is_an_error_that_names_it(name: str, how: str) -> None
         ("HOST_NAMES", "app?.example.com"),
         ("HOST_NAMES", "*.example.com."),
         ("HOST_NAMES", "*.Example.com"),
-        ("CLAIMS_LOG_GROUP", "redeploy:service"),
-        ("CLAIMS_LOG_GROUP", "*"),
-        ("CLAIMS_LOG_GROUP", "g" * 513),
+        ("LEASES_LOG_GROUP", "redeploy:service"),
+        ("LEASES_LOG_GROUP", "*"),
+        ("LEASES_LOG_GROUP", "g" * 513),
         ("TTL_SECONDS", "2147483648"),
         ("TTL_SECONDS", "9" * 5000),
         ("TTL_SECONDS", ""),

@@ -313,6 +313,22 @@ def test_tasks_of_services_leaves_out_what_no_service_started(stub: Stubber, cli
     } == {"x": ["a"]}
 
 
+@pytest.mark.parametrize(
+    ("since", "codes"),
+    [(None, ["old", "new"]), (NOW, ["new"]), (NOW + timedelta(1), [])],
+    ids=["all-that-ecs-dates", "from-that-moment-on", "none-since"],
+)
+def test_stopped_tasks_are_those_created_since(
+    stub: Stubber, client: Any, since: datetime | None, codes: list[str]
+) -> None:
+    request = {"cluster": CLUSTER, "serviceName": "app", "desiredStatus": "STOPPED"}
+    stub.add_response("list_tasks", {"taskArns": ["a", "b", "c"]}, request)
+    times = {"old": NOW - timedelta(1), "new": NOW}
+    tasks = [{"createdAt": at, "stopCode": code} for code, at in times.items()]
+    stub.add_response("describe_tasks", {"tasks": [*tasks, {"stopCode": "never-created"}]})
+    assert [each.stop_code for each in ecs.stopped_tasks(client, CLUSTER, "app", since)] == codes
+
+
 def test_running_digests_are_of_running_tasks_of_that_deployment() -> None:
     digests = {"app": "sha256:1", "gone": "sha256:2"}
     one = Task("", "d1", "RUNNING", "RUNNING", digests=digests)
@@ -323,16 +339,17 @@ def test_running_digests_are_of_running_tasks_of_that_deployment() -> None:
 # Deployments
 
 REVISION = "targetServiceRevision"
-COMPANION = {"name": "companion", "image": "public.ecr.aws/docker/library/busybox:1.37"}
+DRAIN_SIDECAR = {"name": "drain-sidecar", "image": "public.ecr.aws/docker/library/busybox:1.37"}
 APP = container("app")
 
 
 def resolved(**digests: str) -> list[Json]:
     images = {"app": APP["image"]}
     images["dual"] = "123456789012.dkr-ecr.eu-west-1.on.aws/app:latest"
-    images["companion"] = COMPANION["image"]
+    images["drain-sidecar"] = DRAIN_SIDECAR["image"]
     return [
-        {"containerName": name, "image": images[name]} | ({"imageDigest": digest} if digest else {})
+        {"containerName": name.replace("_", "-"), "image": images[name.replace("_", "-")]}
+        | ({"imageDigest": digest} if digest else {})
         for name, digest in digests.items()
     ]
 
@@ -396,18 +413,18 @@ def test_newest_first_whatever_the_order_of_the_answer(stub: Stubber, client: An
 @pytest.mark.parametrize(
     ("images", "containers", "digests", "untold"),
     [
-        pytest.param(resolved(app="sha256:1", companion="sha256:c"), None, {"app": "sha256:1"}, False,
-                     id="ours-beside-a-companion"),
+        pytest.param(resolved(app="sha256:1", drain_sidecar="sha256:c"), None, {"app": "sha256:1"}, False,
+                     id="ours-beside-a-drain-sidecar"),
         pytest.param(resolved(dual="sha256:1"), None, {"dual": "sha256:1"}, False, id="by-another-host-name"),
-        pytest.param(resolved(app="", companion="sha256:c"), [APP, COMPANION], {}, False,
-                     id="a-companion-of-a-service-that-never-ran"),
+        pytest.param(resolved(app="", drain_sidecar="sha256:c"), [APP, DRAIN_SIDECAR], {}, False,
+                     id="a-drain-sidecar-of-a-service-that-never-ran"),
         pytest.param(resolved(app=""), [APP | {"versionConsistency": "disabled"}], {}, True,
                      id="never-resolved-tells-nothing"),
-        pytest.param(resolved(app=""), [APP, COMPANION | {"versionConsistency": "disabled"}], {}, False,
-                     id="a-companion-that-is-not-resolved-does-not-matter"),
+        pytest.param(resolved(app=""), [APP, DRAIN_SIDECAR | {"versionConsistency": "disabled"}], {}, False,
+                     id="a-drain-sidecar-that-is-not-resolved-does-not-matter"),
         pytest.param(resolved(app=""), [APP, container("x", versionConsistency="disabled")], {}, False,
                      id="one-of-two-that-is-resolved-would-have-told"),
-        pytest.param(resolved(), [COMPANION], {}, False, id="nothing-of-ours"),
+        pytest.param(resolved(), [DRAIN_SIDECAR], {}, False, id="nothing-of-ours"),
     ],
 )  # fmt: skip
 def test_what_a_deployment_resolved(

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.oci import hello_app_image
+from lab.ecr.oci import hello_app_image
 
 APP = Path(__file__).parents[2] / "hello_app"
 DEADLINE_SECONDS = 20

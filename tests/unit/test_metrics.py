@@ -13,8 +13,8 @@ CLUSTER = "arn:aws:ecs:eu-west-1:123456789012:cluster/lab"
 
 def test_names_are_those_of_the_templates_alarms_and_dashboard() -> None:
     assert [metric.value for metric in Metric] == [
-        "DeploymentsStarted", "DeploymentsLive", "DeploymentsFailed", "DeploymentsLate", "SecondsToLive",
-        "RecordsWritten", "RecordsDeleted", "RecordsRefused", "ServicesSilent",
+        "DeploymentsStarted", "DeploymentsLive", "DeploymentsFailed", "DeploymentsOverdue", "SecondsToLive",
+        "RecordsWritten", "RecordsDeleted", "RecordsRefused", "ServicesUnresponsive",
     ]  # fmt: skip
 
 

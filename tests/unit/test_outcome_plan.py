@@ -12,9 +12,9 @@ from pushlive.outcome_plan import (
     LONGEST_SUBJECT,
     Outcome,
     ended,
-    late,
     message,
     outcome,
+    overdue,
     refused,
     seconds_to_live,
 )
@@ -135,20 +135,20 @@ def test_outcomes_are_told_in_the_order_in_which_they_came() -> None:
 )
 def test_late(status: str, seconds: float, is_late: bool) -> None:  # noqa: FBT001
     found = deployment(status, created_at=ago(seconds))
-    assert late(service(found), NOW, 900) == (found if is_late else None)
+    assert overdue(service(found), NOW, 900) == (found if is_late else None)
 
 
 @pytest.mark.parametrize(("seconds", "is_late"), [(2699, False), (2700, True)])
 def test_bake_time_is_not_late(seconds: float, is_late: bool) -> None:  # noqa: FBT001
     """ECS keeps a deployment IN_PROGRESS for its bake time, after its tasks have replaced all others."""
     found = deployment("IN_PROGRESS", created_at=ago(seconds), bake_seconds=1800)
-    assert late(service(found), NOW, 900) == (found if is_late else None)
+    assert overdue(service(found), NOW, 900) == (found if is_late else None)
 
 
 def test_only_the_newest_deployment_is_late() -> None:
     newest = deployment("IN_PROGRESS", created_at=ago(10))
-    assert late(service(newest, deployment("IN_PROGRESS", created_at=ago(5000))), NOW, 900) is None
-    assert late(service(), NOW, 900) is None
+    assert overdue(service(newest, deployment("IN_PROGRESS", created_at=ago(5000))), NOW, 900) is None
+    assert overdue(service(), NOW, 900) is None
 
 
 @pytest.mark.parametrize(

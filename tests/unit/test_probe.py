@@ -84,13 +84,13 @@ class Filtered:
             self._network.closed.append(self._address)
 
 
-@pytest.mark.parametrize("silent", ["203.0.113.1", "203.0.113.2"], ids=["filtered", "no-route"])
+@pytest.mark.parametrize("unresponsive", ["203.0.113.1", "203.0.113.2"], ids=["filtered", "no-route"])
 def test_who_drops_what_is_sent_does_not_answer_and_costs_a_second(
-    monkeypatch: pytest.MonkeyPatch, silent: str
+    monkeypatch: pytest.MonkeyPatch, unresponsive: str
 ) -> None:
     network = Filtered()
     monkeypatch.setattr(socket, "create_connection", network.connect)
-    assert probe.answering([silent], 80) == frozenset()
-    assert probe.answering([silent, "203.0.113.9"], 80) == {"203.0.113.9"}
-    assert network.asked == {silent: 1.0, "203.0.113.9": 1.0}
+    assert probe.answering([unresponsive], 80) == frozenset()
+    assert probe.answering([unresponsive, "203.0.113.9"], 80) == {"203.0.113.9"}
+    assert network.asked == {unresponsive: 1.0, "203.0.113.9": 1.0}
     assert network.closed == ["203.0.113.9"]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import benchmark_table, costs_at_scale
-from bench.costs import costs, table
 from pushlive.metrics import Metric
+from trials.bench import benchmark_table, costs_at_scale
+from trials.bench.costs import costs, table
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -37,7 +37,7 @@ def test_the_load_s_table_is_that_of_its_file() -> None:
             break
         phase, *cells = (cell.strip() for cell in line.split("|")[1:-1])
         shown |= {(phase, service, cell) for service, cell in zip(services, cells, strict=True)}
-    counts = json.loads((ROOT / "lab" / "load" / "load.json").read_text())["counts"]
+    counts = json.loads((ROOT / "trials" / "load" / "load.json").read_text())["counts"]
     assert shown == {
         (each["phase"], each["service"], f"{each['failed']}/{each['requests']}") for each in counts
     }
@@ -74,7 +74,7 @@ def test_each_name_of_a_metric_is_paid_for() -> None:
 
 
 def test_a_month_is_the_sum_of_its_runs() -> None:
-    figures = json.loads((ROOT / "bench" / "benchmarks.json").read_text())
+    figures = json.loads((ROOT / "trials" / "bench" / "benchmarks.json").read_text())
     one = costs_at_scale.monthly(1, 1)
     more = costs_at_scale.monthly(2, 1)
     seconds = sum(each["seconds"] for each in figures["a_push"].values())

@@ -26,7 +26,7 @@ def task(public_ip: str | None, deployment: str = NEWEST, **changes: Any) -> Tar
     return Target(usual._replace(**of_task), public_ip, 8080)._replace(**changes)
 
 
-def silent(public_ip: str, deployment: str = NEWEST) -> Target:
+def unresponsive(public_ip: str, deployment: str = NEWEST) -> Target:
     return task(public_ip, deployment, answers=False)
 
 
@@ -130,17 +130,17 @@ ROWS = [
     ),
     row(
         "a-task-that-has-just-started-waits-while-an-older-one-answers",
-        service(task(B, settled=False), task(A, OLDER)), record(A), KEEP, (A,),
+        service(task(B, ready=False), task(A, OLDER)), record(A), KEEP, (A,),
         "0 tasks of the newest deployment have run for long enough and 1 older ones",
     ),
     row(
         "of-one-deployment-too-a-task-that-has-just-started-waits",
-        service(task(A), task(B, settled=False), desired=2), record(A), KEEP, (A,),
+        service(task(A), task(B, ready=False), desired=2), record(A), KEEP, (A,),
         "have run for long enough",
     ),
     row(
         "a-task-that-has-just-started-is-written-where-no-other-answers",
-        service(task(B, settled=False), silent(C)), record(A), WRITE, (B,), "all 1 tasks",
+        service(task(B, ready=False), unresponsive(C)), record(A), WRITE, (B,), "all 1 tasks",
     ),
     row("a-right-record-is-kept", service(task(A)), record(A), KEEP, (A,), "already right"),
     row(
@@ -195,8 +195,8 @@ ROWS = [
         service(task(B, healthy=False), task(A, OLDER)), record(A), KEEP, (A,), "already right: 0 tasks",
     ),
     row(
-        "a-silent-task-is-no-candidate",
-        service(silent(B), task(A, OLDER)), record(A), KEEP, (A,), "already right: 0 tasks",
+        "a-unresponsive-task-is-no-candidate",
+        service(unresponsive(B), task(A, OLDER)), record(A), KEEP, (A,), "already right: 0 tasks",
     ),
     row(
         "a-task-without-a-public-address-is-no-candidate",
@@ -209,7 +209,7 @@ ROWS = [
     # It has fewer
     row(
         "the-old-one-stays-until-all-new-ones-answer",
-        service(task(B), silent(C), task(A, OLDER), desired=2), record(A), WRITE, (A, B),
+        service(task(B), unresponsive(C), task(A, OLDER), desired=2), record(A), WRITE, (A, B),
         "1 tasks of the newest deployment answer and 1 older ones",
     ),
     row(
@@ -225,16 +225,16 @@ ROWS = [
     ),
     row(
         "what-answers-comes-before-what-only-runs",
-        service(silent(B), task(A, OLDER)), record(B), WRITE, (A,), "0 tasks of the newest",
+        service(unresponsive(B), task(A, OLDER)), record(B), WRITE, (A,), "0 tasks of the newest",
     ),
     # No candidate
     row(
         "a-strangers-address-is-replaced-by-a-task-that-runs",
-        service(silent(A)), record(STALE), WRITE, (A,), "may be a stranger's",
+        service(unresponsive(A)), record(STALE), WRITE, (A,), "may be a stranger's",
     ),
     row(
         "a-strangers-addresses-are-replaced-by-all-tasks-that-run",
-        service(silent(A), task(B, OLDER, healthy=False)), record(STALE), WRITE, (A, B), "a stranger's",
+        service(unresponsive(A), task(B, OLDER, healthy=False)), record(STALE), WRITE, (A, B), "a stranger's",
     ),
     row(
         "a-task-to-be-stopped-is-not-what-replaces-a-stranger",
@@ -242,18 +242,19 @@ ROWS = [
     ),
     row(
         "part-of-the-addresses-stale-removes-that-part",
-        service(silent(A)), record(A, STALE), WRITE, (A,), "addresses of tasks that are gone are removed",
+        service(unresponsive(A)), record(A, STALE), WRITE, (A,), "of tasks that are gone are removed",
     ),
     row(
-        "part-of-the-addresses-stale-adds-no-silent-task",
-        service(silent(A), silent(B), desired=2), record(A, STALE), WRITE, (A,), "are removed",
+        "part-of-the-addresses-stale-adds-no-unresponsive-task",
+        service(unresponsive(A), unresponsive(B), desired=2), record(A, STALE), WRITE, (A,), "are removed",
     ),
     row(
-        "silent-task-in-the-record-is-kept", service(silent(A)), record(A), KEEP, (A,), "no task answers",
+        "unresponsive-task-in-the-record-is-kept",
+        service(unresponsive(A)), record(A), KEEP, (A,), "no task answers",
     ),
     row(
-        "silent-tasks-beside-a-right-address-are-not-added",
-        service(silent(A), silent(B), desired=2), record(A), KEEP, (A,), "no task answers",
+        "unresponsive-tasks-beside-a-right-address-are-not-added",
+        service(unresponsive(A), unresponsive(B), desired=2), record(A), KEEP, (A,), "no task answers",
     ),
     row("no-running-task-keeps-record", service(), record(A), KEEP, (A,), "no task answers"),
     row(
@@ -261,12 +262,12 @@ ROWS = [
         service(), record(A, ttl_seconds=300), KEEP, (A,), "no task answers",
     ),
     row(
-        "a-silent-task-is-not-published-where-there-is-no-record-yet",
-        service(silent(A)), NONE, KEEP, (), "no task answers",
+        "a-unresponsive-task-is-not-published-where-there-is-no-record-yet",
+        service(unresponsive(A)), NONE, KEEP, (), "no task answers",
     ),
     row(
-        "a-silent-task-is-not-published-where-only-the-ownership-is-left",
-        service(silent(A)), ONLY_TXT, KEEP, (), "no task answers",
+        "a-unresponsive-task-is-not-published-where-only-the-ownership-is-left",
+        service(unresponsive(A)), ONLY_TXT, KEEP, (), "no task answers",
     ),
     row("no-task-and-no-record-is-kept", service(), NONE, KEEP, (), "no task answers"),
 ]  # fmt: skip
@@ -297,7 +298,7 @@ def tasks(**fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[Target]:
         "public_ip": st.one_of(st.none(), ADDRESSES),
         "healthy": st.booleans(),
         "answers": st.booleans(),
-        "settled": st.booleans(),
+        "ready": st.booleans(),
     }
     return st.builds(task, **{**usual, **fixed})
 
@@ -395,7 +396,7 @@ def test_every_answering_task_of_the_newest_deployment_is_in_the_record(
     live: RecordState, current: Record
 ) -> None:
     answering = [each for each in live.targets if each.is_candidate]
-    candidates = [each for each in answering if each.settled] or answering
+    candidates = [each for each in answering if each.ready] or answering
     newest = {each.public_ip for each in candidates if each.task.deployment_id == NEWEST}
     assert newest <= after(plan_record(live, current, TTL), current).addresses
 
@@ -416,22 +417,29 @@ def test_a_right_record_is_kept(live: RecordState, current: Record) -> None:
 
 
 @pytest.mark.parametrize(
-    ("live", "is_silent"),
+    ("live", "is_unresponsive"),
     [
         pytest.param(service(task(A)), False, id="its-only-task-answers"),
-        pytest.param(service(silent(A)), True, id="its-only-task-does-not"),
-        pytest.param(service(silent(A), task(B), desired=2), False, id="the-second-of-two-answers"),
-        pytest.param(service(task(A), silent(B), desired=2), False, id="the-first-of-two-answers"),
-        pytest.param(service(silent(A), silent(B), desired=2), True, id="none-of-two-answers"),
+        pytest.param(service(unresponsive(A)), True, id="its-only-task-does-not"),
+        pytest.param(service(unresponsive(A), task(B), desired=2), False, id="the-second-of-two-answers"),
+        pytest.param(service(task(A), unresponsive(B), desired=2), False, id="the-first-of-two-answers"),
+        pytest.param(service(unresponsive(A), unresponsive(B), desired=2), True, id="none-of-two-answers"),
         pytest.param(service(task(A, healthy=False)), True, id="what-is-unhealthy-does-not-answer"),
-        pytest.param(service(task(A, settled=False)), False, id="what-has-just-begun-answers"),
+        pytest.param(service(task(A, ready=False)), False, id="what-has-just-begun-answers"),
         pytest.param(service(), True, id="no-task"),
         pytest.param(service(desired=0), False, id="none-is-wanted"),
         pytest.param(service(wanted=False), False, id="the-name-is-not-wanted"),
     ],
 )
-def test_a_service_is_silent_if_tasks_are_wanted_and_none_answers(live: RecordState, is_silent: bool) -> None:  # noqa: FBT001
-    assert live.is_silent is is_silent
+def test_a_service_is_unresponsive_if_tasks_are_wanted_and_none_answers(
+    live: RecordState, *, is_unresponsive: bool
+) -> None:
+    assert live.is_unresponsive is is_unresponsive
+
+
+def test_unresponsive_ports_are_those_of_running_tasks_that_do_not_answer() -> None:
+    live = service(task(A), unresponsive(B), unresponsive(C, OLDER), desired=3)
+    assert live.unresponsive_ports == {B: 8080, C: 8080}
 
 
 @pytest.mark.parametrize(
@@ -444,7 +452,7 @@ def test_a_service_is_silent_if_tasks_are_wanted_and_none_answers(live: RecordSt
             id="not-asked",
         ),
         pytest.param(
-            [task(A, unasked="no TCP port"), task(B, settled=False, unasked="no TCP port")],
+            [task(A, unasked="no TCP port"), task(B, ready=False, unasked="no TCP port")],
             "all 1 tasks of the newest deployment have run for long enough (not asked: no TCP port)",
             id="not-asked-and-one-that-has-just-begun",
         ),

@@ -23,7 +23,7 @@ APP = f"{REGISTRY}/app:latest"
 SIDE = f"{REGISTRY}/side:1"
 OLD, NEW, BAD, INDEX, CHILD, UNKNOWN = (f"sha256:{name}" for name in ("old", "new", "bad", "ix", "ch", "un"))
 PUSHED_AT = datetime(2026, 11, 20, 10, 0, 0, tzinfo=UTC)
-LATE_SECONDS = 900
+OVERDUE_SECONDS = 900
 
 
 def at(seconds: float) -> datetime:
@@ -64,7 +64,7 @@ def rolling_back(
     digest: str | None = BAD,
     status: str = "ROLLBACK_IN_PROGRESS",
     *,
-    since: float | None = 3600 - LATE_SECONDS + 1,
+    since: float | None = 3600 - OVERDUE_SECONDS + 1,
     has_way_back: bool = True,
 ) -> ServiceDeployment:
     return deployment(created, digest, status, has_way_back=has_way_back, rolling_back_since=since)
@@ -123,7 +123,7 @@ def two_containers(**changes: Any) -> DeploymentState:
 PUSH = Image(APP, NEW, PUSHED_AT)
 SCHEDULE = None
 NOW = at(3600)
-LEAVE, HOLD, START, DEPLOY = Action.LEAVE, Action.HOLD, Action.START, Action.DEPLOY
+LEAVE, SCALE_TO_ZERO, START, DEPLOY = Action.LEAVE, Action.SCALE_TO_ZERO, Action.START, Action.DEPLOY
 
 
 def push_of(reference: str) -> Image:
@@ -138,11 +138,11 @@ def row(
     reason: str,
     count: int | None = None,
     *,
-    held: bool = False,
+    scaled_to_zero: bool = False,
     seconds: float = 3600,
 ) -> Any:
     """What is decided so many seconds after the push."""
-    return pytest.param(live, pushed, at(seconds), held, action, reason, count, id=case)
+    return pytest.param(live, pushed, at(seconds), scaled_to_zero, action, reason, count, id=case)
 
 
 ROWS = [
@@ -215,51 +215,51 @@ ROWS = [
     # The tag names no image
     row(
         "first-deployment-waits-for-the-first-push",
-        new_service(images=(image(None),)), SCHEDULE, HOLD, f"waits for the first push of {APP}", 0,
+        new_service(images=(image(None),)), SCHEDULE, SCALE_TO_ZERO, f"waits for the first push of {APP}", 0,
     ),
     row(
         "first-deployment-without-any-record-of-it-waits-too",
-        new_service(images=(image(None),), deployments=()), SCHEDULE, HOLD, "waits for the first push", 0,
+        new_service(images=(image(None),), deployments=()), SCHEDULE, SCALE_TO_ZERO, "waits for the first", 0,
     ),
     row(
         "one-of-two-images-missing-waits-for-it",
         two_containers(
             images=(image(), image(None, 0, SIDE)), deployments=(UNRESOLVED,), running_digests=()
         ),
-        PUSH, HOLD, f"waits for the first push of {SIDE}", 0,
+        PUSH, SCALE_TO_ZERO, f"waits for the first push of {SIDE}", 0,
     ),
     row(
-        "held-already-is-left",
+        "scaled-to-zero-already-is-left",
         new_service(images=(image(None),), desired_count=0), SCHEDULE, LEAVE, "names no image",
     ),
     row(
-        "a-service-that-ran-is-never-held",
+        "a-service-that-ran-is-never-scaled-to-zero",
         service(images=(image(None),), running_digests=()), SCHEDULE, LEAVE, "names no image",
     ),
     row(
-        "a-service-that-runs-is-never-held",
+        "a-service-that-runs-is-never-scaled-to-zero",
         new_service(images=(image(None),), running_digests=({"app": OLD},)),
         SCHEDULE, LEAVE, "names no image",
     ),
     row(
-        "a-service-whose-older-tasks-run-is-never-held",
+        "a-service-whose-older-tasks-run-is-never-scaled-to-zero",
         new_service(images=(image(None),), running_count=1), SCHEDULE, LEAVE, "names no image",
     ),
     row(
-        "a-service-that-ran-under-another-container-name-is-never-held",
+        "a-service-that-ran-under-another-container-name-is-never-scaled-to-zero",
         new_service(images=(image(None),), deployments=(UNRESOLVED._replace(digests={"before": OLD}),)),
         SCHEDULE, LEAVE, "names no image",
     ),
     row(
-        "a-service-whose-oldest-deployments-ecs-has-forgotten-is-never-held",
+        "a-service-whose-oldest-deployments-ecs-has-forgotten-is-never-scaled-to-zero",
         new_service(images=(image(None),), is_history_whole=False), SCHEDULE, LEAVE, "names no image",
     ),
     row(
-        "a-service-whose-deployments-never-tell-what-they-ran-is-never-held",
+        "a-service-whose-deployments-never-tell-what-they-ran-is-never-scaled-to-zero",
         new_service(images=(image(None),), deployments=(UNTOLD,)), SCHEDULE, LEAVE, "names no image",
     ),
     row(
-        "a-daemon-is-never-held-for-it-takes-no-count",
+        "a-daemon-is-never-scaled-to-zero-for-it-takes-no-count",
         new_service(images=(image(None),), start_count=None), SCHEDULE, LEAVE, "names no image",
     ),
     row(
@@ -269,7 +269,7 @@ ROWS = [
     ),
     row(
         "a-chart-under-the-tag-of-a-service-that-never-ran-waits-for-an-image",
-        new_service(images=(CHART,)), PUSH, HOLD,
+        new_service(images=(CHART,)), PUSH, SCALE_TO_ZERO,
         f"waits for the first push of {APP}, which names a application/vnd.cncf.helm.config.v1+json now", 0,
     ),
     row(
@@ -278,29 +278,29 @@ ROWS = [
     ),
     # This run has just held it
     row(
-        "pushed-while-it-was-held-is-started",
-        new_service(desired_count=0), SCHEDULE, START, "pushed while the service was held", 3, held=True,
+        "pushed-while-it-was-scaled-to-zero-is-started",
+        new_service(desired_count=0), SCHEDULE, START, "while the service was at 0", 3, scaled_to_zero=True,
     ),
     row(
-        "pushed-and-resolved-while-it-was-held-is-started",
+        "pushed-and-resolved-while-it-was-scaled-to-zero-is-started",
         service(desired_count=0, deployments=(deployment(-5, NEW, "IN_PROGRESS"),)),
-        SCHEDULE, START, "pushed while the service was held", 3, held=True,
+        SCHEDULE, START, "pushed while the service was at 0", 3, scaled_to_zero=True,
     ),
     row(
-        "held-and-started-by-another-run-since-is-left",
+        "scaled-to-zero-and-started-by-another-run-since-is-left",
         new_service(
             desired_count=3, deployments=(deployment(5, None, "IN_PROGRESS"), UNRESOLVED)
         ),
-        SCHEDULE, LEAVE, "carried by deployment at+5", held=True,
+        SCHEDULE, LEAVE, "carried by deployment at+5", scaled_to_zero=True,
     ),
     row(
-        "missing-before-held",
-        new_service(desired_count=0, images=(image(None),)), SCHEDULE, LEAVE, "names no image", held=True,
+        "missing-before-scaled-to-zero",
+        new_service(desired_count=0, images=(image(None),)), SCHEDULE, LEAVE, "no image", scaled_to_zero=True,
     ),
     row(
-        "held-before-failed",
+        "scaled-to-zero-before-failed",
         service(desired_count=0, deployments=(deployment(60, NEW, "STOPPED", triggered=True),)),
-        SCHEDULE, START, "while the service was held", 3, held=True,
+        SCHEDULE, START, "while the service was at 0", 3, scaled_to_zero=True,
     ),
     # These digests failed here
     row(
@@ -450,11 +450,13 @@ ROWS = [
     ),
     row(
         "push-does-not-wait-for-an-overdue-rollback",
-        service(deployments=(rolling_back(since=3600 - LATE_SECONDS), BEFORE)), PUSH, DEPLOY, "now names",
+        service(deployments=(rolling_back(since=3600 - OVERDUE_SECONDS), BEFORE)), PUSH, DEPLOY, "now names",
     ),
     row(
         "push-does-not-wait-for-an-overdue-request-to-roll-back",
-        service(deployments=(rolling_back(status="ROLLBACK_REQUESTED", since=3600 - LATE_SECONDS), BEFORE)),
+        service(
+            deployments=(rolling_back(status="ROLLBACK_REQUESTED", since=3600 - OVERDUE_SECONDS), BEFORE)
+        ),
         PUSH, DEPLOY, "now names",
     ),
     row(
@@ -463,7 +465,7 @@ ROWS = [
     ),
     row(
         "overdue-rollback-of-this-very-image-is-left-as-carried",
-        service(deployments=(rolling_back(60, NEW, since=3600 - LATE_SECONDS), BEFORE)),
+        service(deployments=(rolling_back(60, NEW, since=3600 - OVERDUE_SECONDS), BEFORE)),
         SCHEDULE, LEAVE, "carried by deployment at+60",
     ),
     # Deployments that ECS has forgotten
@@ -756,8 +758,8 @@ ROWS = [
 fresh = partial(row, seconds=4.9)
 FRESH = [
     fresh(
-        "pushed-a-moment-ago-while-it-was-held-is-started",
-        new_service(desired_count=0), SCHEDULE, START, "while the service was held", 3, held=True,
+        "pushed-a-moment-ago-while-it-was-scaled-to-zero-is-started",
+        new_service(desired_count=0), SCHEDULE, START, "while the service was at 0", 3, scaled_to_zero=True,
     ),
     fresh("push-of-a-moment-ago-is-left-to-its-own-event", service(), SCHEDULE, LEAVE, "pushed a moment ago"),
     fresh(
@@ -791,37 +793,37 @@ FRESH = [
 
 
 @pytest.mark.parametrize(
-    ("live", "pushed", "now", "held", "action", "reason", "desired_count"), [*ROWS, *FRESH]
+    ("live", "pushed", "now", "scaled_to_zero", "action", "reason", "desired_count"), [*ROWS, *FRESH]
 )
 def test_plan_deployment(
     live: DeploymentState,
     pushed: Image | None,
     now: datetime,
-    held: bool,  # noqa: FBT001
+    scaled_to_zero: bool,  # noqa: FBT001
     action: Action,
     reason: str,
     desired_count: int | None,
 ) -> None:
-    decision = plan_deployment(live, pushed, now, LATE_SECONDS, held=held)
+    decision = plan_deployment(live, pushed, now, OVERDUE_SECONDS, scaled_to_zero=scaled_to_zero)
     assert (decision.action, decision.desired_count) == (action, desired_count), decision.reason
     assert reason in decision.reason
 
 
 def test_after_five_seconds_the_schedule_repairs_a_lost_event() -> None:
-    assert plan_deployment(service(), SCHEDULE, at(5), LATE_SECONDS).action is DEPLOY
+    assert plan_deployment(service(), SCHEDULE, at(5), OVERDUE_SECONDS).action is DEPLOY
 
 
 def test_a_failure_without_an_end_is_dated_by_its_beginning() -> None:
     failed = deployment(60, NEW, "STOPPED", triggered=True)
     assert (
         "failed at 2026-11-20 10:01:00 UTC"
-        in plan_deployment(service(deployments=(failed,)), None, NOW, LATE_SECONDS).reason
+        in plan_deployment(service(deployments=(failed,)), None, NOW, OVERDUE_SECONDS).reason
     )
 
 
 def test_an_image_of_unknown_time_is_never_taken_for_carried() -> None:
     unknown_time = service(images=(Image(APP, NEW),), deployments=(deployment(10**6, OLD),))
-    assert plan_deployment(unknown_time, None, NOW, LATE_SECONDS).action is Action.DEPLOY
+    assert plan_deployment(unknown_time, None, NOW, OVERDUE_SECONDS).action is Action.DEPLOY
 
 
 DIGESTS = [OLD, NEW, BAD, CHILD]
@@ -887,7 +889,7 @@ def test_a_deployment_is_never_followed_by_another_of_the_same_push(
     live: DeploymentState, pushed: Image | None
 ) -> None:
     """Whatever ECS reports of it, even nothing: "the same image redeployed for ever" cannot be."""
-    decision = plan_deployment(live, pushed, NOW, LATE_SECONDS)
+    decision = plan_deployment(live, pushed, NOW, OVERDUE_SECONDS)
     if decision.action not in (Action.START, Action.DEPLOY):
         return
     pushed_at = max(
@@ -912,7 +914,7 @@ def test_a_deployment_is_never_followed_by_another_of_the_same_push(
                 running_digests=(),
             )
             for again in (pushed, None):
-                assert plan_deployment(after, again, NOW, LATE_SECONDS).action is Action.LEAVE
+                assert plan_deployment(after, again, NOW, OVERDUE_SECONDS).action is Action.LEAVE
 
 
 @given(services(), PUSHES)
@@ -920,7 +922,7 @@ def test_a_service_that_does_not_ask_for_it_is_never_touched(
     live: DeploymentState, pushed: Image | None
 ) -> None:
     if opt_out(live.service):
-        assert plan_deployment(live, pushed, NOW, LATE_SECONDS).action is Action.LEAVE
+        assert plan_deployment(live, pushed, NOW, OVERDUE_SECONDS).action is Action.LEAVE
 
 
 @given(services(), PUSHES)
@@ -928,7 +930,7 @@ def test_the_count_of_a_service_that_ever_ran_is_never_changed(
     live: DeploymentState, pushed: Image | None
 ) -> None:
     if live.running_digests or any(each.digests for each in live.deployments):
-        assert plan_deployment(live, pushed, NOW, LATE_SECONDS).desired_count is None
+        assert plan_deployment(live, pushed, NOW, OVERDUE_SECONDS).desired_count is None
 
 
 @given(services(), PUSHES)
@@ -937,19 +939,19 @@ def test_digests_that_just_failed_are_never_deployed(live: DeploymentState, push
     failed = ServiceDeployment("arn:deployment/app/bad", "ROLLBACK_SUCCESSFUL", at(120), digests)
     after = live._replace(deployments=(failed, *live.deployments))
     if all(each.digest for each in live.images.values()):
-        assert plan_deployment(after, pushed, NOW, LATE_SECONDS).action is Action.LEAVE
+        assert plan_deployment(after, pushed, NOW, OVERDUE_SECONDS).action is Action.LEAVE
 
 
 @given(services(), PUSHES)
 def test_every_decision_has_a_reason(live: DeploymentState, pushed: Image | None) -> None:
-    assert plan_deployment(live, pushed, NOW, LATE_SECONDS).reason
+    assert plan_deployment(live, pushed, NOW, OVERDUE_SECONDS).reason
 
 
 @given(services())
 def test_a_live_service_is_left_whatever_its_deployments_say(live: DeploymentState) -> None:
-    """So a survey of a large cluster need not read them."""
+    """So a prefilter of a large cluster need not read them."""
     if live.service.desired_count and live.deployments and is_live(live.images, live.running_digests):
-        assert plan_deployment(live, None, NOW, LATE_SECONDS).action is Action.LEAVE
+        assert plan_deployment(live, None, NOW, OVERDUE_SECONDS).action is Action.LEAVE
 
 
 @pytest.mark.parametrize(
@@ -969,4 +971,4 @@ def test_what_may_have_run_is_never_said_not_to_have_run(live: DeploymentState) 
 
 
 def test_actions_are_the_words_of_the_log() -> None:
-    assert [action.value for action in Action] == ["leave", "hold", "start", "deploy"]
+    assert [action.value for action in Action] == ["leave", "scale to zero", "start", "deploy"]

@@ -123,7 +123,7 @@ def task(stop: tuple[str, str], *containers: StoppedContainer, minute: int = 0) 
         pytest.param(
             [task(EXITED, app(143), side(127))],
             "Essential container in task exited (app: exit code 143, ended by SIGTERM; "
-            "companion: exit code 127, the program was not found)",
+            "drain-sidecar: exit code 127, the program was not found)",
             id="a-sidecar-that-fails-itself",
         ),
         # Tasks that never ran.

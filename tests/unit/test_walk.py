@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import sam, walk
+from lab.user import sam, walk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,6 +63,6 @@ def test_the_stack_s_times_pass_as_fast_as_the_lab_s() -> None:
         "HostedZoneId": "Z123",
         "HostName": "a.example.com",
         "DrainSeconds": "5",
-        "SettleSeconds": "1",
+        "MinReadySeconds": "1",
         "TtlSeconds": "1",
     }

@@ -21,6 +21,7 @@ from rich.console import Console
 from commands.why import zone_findings
 from commands.why.as_json import as_json
 from commands.why.finding import Level, problem
+from commands.why.function_findings import _first_failure
 from commands.why.page import page
 from commands.why.report import look
 from commands.why.stack import Account, CannotLookError
@@ -43,7 +44,7 @@ NAME_SERVERS = ["ns-1.awsdns-1.com"]
 ENV = {
     "CLUSTER_ARN": f"{ECS}:cluster/hello",
     "REGISTRY": REGISTRY,
-    "CLAIMS_LOG_GROUP": "redeploy-service",
+    "LEASES_LOG_GROUP": "redeploy-service",
     "TOPIC_ARN": f"arn:aws:sns:{REGION}:{ACCOUNT_ID}:hello",
     "HOSTED_ZONE_ID": "Z1",
 }
@@ -381,6 +382,34 @@ def test_an_update_that_was_rolled_back_is_noted_with_its_own_failure(
     assert found.what.endswith(
         "failed, and was rolled back: it is as before; its first failure: Service: no role"
     )
+
+
+def test_a_nested_stacks_failure_is_told_by_its_own_first_failure() -> None:
+    """The outer stack's events say only that it was not made."""
+    told = {
+        "hello": [
+            ("nested", "AWS::CloudFormation::Stack", "Embedded stack nested was not successfully created")
+        ],
+        "nested": [
+            ("UpdateRecord", "AWS::Lambda::Function", "Resource creation cancelled"),
+            ("Records", "Custom::HostNameRecords", "the hosted zone is example.com"),
+        ],
+    }
+
+    def events(StackName: str) -> list[dict[str, Any]]:  # noqa: N803 - as it is called
+        return [
+            {
+                "StackEvents": [
+                    {"StackId": StackName, "LogicalResourceId": name, "PhysicalResourceId": name,
+                     "ResourceType": kind, "ResourceStatus": "CREATE_FAILED", "ResourceStatusReason": reason}
+                    for name, kind, reason in told[StackName]
+                ]
+            }
+        ]  # fmt: skip
+
+    pages = SimpleNamespace(paginate=events)
+    account: Any = SimpleNamespace(client=lambda _: SimpleNamespace(get_paginator=lambda _: pages))
+    assert _first_failure(account, "hello") == "Records: the hosted zone is example.com"
 
 
 def test_a_whole_stack_of_something_else_is_none_of_pushlive(

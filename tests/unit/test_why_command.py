@@ -30,7 +30,7 @@ CLUSTER = "arn:aws:ecs:eu-west-1:123456789012:cluster/hello"
 ENV = {
     "CLUSTER_ARN": CLUSTER,
     "REGISTRY": "123456789012.dkr.ecr.eu-west-1.amazonaws.com",
-    "CLAIMS_LOG_GROUP": "redeploy-service",
+    "LEASES_LOG_GROUP": "redeploy-service",
     "TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:hello",
 }
 

@@ -29,7 +29,7 @@ SETTINGS = Settings.from_env(
     {
         "CLUSTER_ARN": "arn:aws:ecs:eu-west-1:123456789012:cluster/hello",
         "REGISTRY": REGISTRY,
-        "CLAIMS_LOG_GROUP": "redeploy-service",
+        "LEASES_LOG_GROUP": "redeploy-service",
         "TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:hello",
         "HOSTED_ZONE_ID": "Z1",
     }
@@ -395,7 +395,7 @@ def said(action: str, reason: str) -> tuple[LoggedDecision, ...]:
             ),
             "problem",
             "overdue",
-            "deployment d1 is IN_PROGRESS since 09:55:00 UTC, longer than the 15 minutes of LateMinutes; "
+            "deployment d1 is IN_PROGRESS since 09:55:00 UTC, longer than the 15 minutes of OverdueMinutes; "
             "ECS's newest event, of 10:05:00 UTC: (service app) has started 1 tasks: (task 0123).",
             "push an image that works",
             id="under-way-for-too-long",
@@ -675,10 +675,10 @@ FOREIGN = "app.example.com is an alias, which is not ours: choose another name o
         pytest.param(
             record(KEEP, "already right", answering=frozenset()),
             "problem",
-            "silent-address",
+            "unresponsive-address",
             "192.0.2.1 of the record app.example.com does not answer from here on port 8080",
             "at 127.0.0.1 only, nobody reaches it), and does the security group admit you?",
-            id="silent",
+            id="unresponsive",
         ),
     ],
 )

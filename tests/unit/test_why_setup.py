@@ -52,7 +52,7 @@ SETTINGS = Settings.from_env(
     {
         "CLUSTER_ARN": "arn:aws:ecs:eu-west-1:123456789012:cluster/hello",
         "REGISTRY": REGISTRY,
-        "CLAIMS_LOG_GROUP": "redeploy-service",
+        "LEASES_LOG_GROUP": "redeploy-service",
         "TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:hello",
     }
 )

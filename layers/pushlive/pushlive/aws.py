@@ -43,7 +43,7 @@ def in_utc(session: botocore.session.Session) -> botocore.session.Session:
 def asking_once(client: Any) -> Any:  # noqa: ANN401 - of any service
     """Return `client`, which no longer repeats some requests that may have been carried out.
 
-    UpdateService takes no client token, so a repetition starts a second deployment; and a claim that is given
+    UpdateService takes no client token, so a repetition starts a second deployment; and a lease that is given
     back twice may be another run's by then. What AWS refused, by throttling for example, is repeated as any
     other call.
     """

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 CLUSTER_ARN = re.compile(r"arn:[\w-]+:ecs:[\w-]+:\d{12}:cluster/[\w-]{1,255}", re.ASCII)
 REGISTRY = re.compile(r"[\w.-]{1,253}(:\d{1,5})?", re.ASCII)
 ZONE_ID = re.compile(r"[A-Z0-9]{1,32}")  # API reference, HostedZone
-REPOSITORIES = re.compile(r"[a-z0-9][a-z0-9._/-]{0,254}\*?")  # as the parameter ExistingRepositories
-HOST_NAMES = re.compile(r"(\*\.)?[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+")  # as the parameter ExistingHostNames
+REPOSITORIES = re.compile(r"[a-z0-9][a-z0-9._/-]{0,254}\*?")  # as the parameter Repositories
+HOST_NAMES = re.compile(r"(\*\.)?[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+")  # as the parameter HostNames
 LOG_GROUP = re.compile(r"[.\-_/#A-Za-z0-9]{1,512}")  # API reference, CreateLogGroup
 TOPIC_ARN = re.compile(r"arn:[\w-]+:sns:[\w-]+:\d{12}:[\w-]{1,256}", re.ASCII)
 SHOWN = 80
@@ -38,17 +38,17 @@ class Settings(NamedTuple):
     host_names: str
     """Which names tags may claim: a name or `*.example.com`; empty for all that IAM admits."""
     ttl_seconds: int
-    settle_seconds: int
+    min_ready_seconds: int
     """For so long a new task must have run before clients leave older ones for it."""
     probe: bool
     """Whether a task must answer on its port before its address is published."""
     dry_run: bool
     """Decide and log, change nothing."""
-    claims_log_group: str
-    """The function's log group, which holds its claims."""
+    leases_log_group: str
+    """The function's log group, which holds its leases."""
     topic_arn: str
     """The SNS topic that tells people."""
-    late_seconds: int
+    overdue_seconds: int
     """A deployment that is under way for longer is told to be late."""
 
     @property
@@ -85,12 +85,12 @@ class Settings(NamedTuple):
             hosted_zone_id=_optional_text(env, "HOSTED_ZONE_ID", ZONE_ID, "a zone's id, such as Z0123456789"),
             host_names=_optional_text(env, "HOST_NAMES", HOST_NAMES, "a host name, or *.example.com"),
             ttl_seconds=_whole_number(env, "TTL_SECONDS", default="10"),
-            settle_seconds=_whole_number(env, "SETTLE_SECONDS", default="0"),
+            min_ready_seconds=_whole_number(env, "MIN_READY_SECONDS", default="0"),
             probe=_true_or_false(env, "PROBE", default="true"),
             dry_run=_true_or_false(env, "DRY_RUN", default="false"),
-            claims_log_group=_text(env, "CLAIMS_LOG_GROUP", LOG_GROUP, "the name of a log group"),
+            leases_log_group=_text(env, "LEASES_LOG_GROUP", LOG_GROUP, "the name of a log group"),
             topic_arn=_text(env, "TOPIC_ARN", TOPIC_ARN, "the whole ARN of an SNS topic"),
-            late_seconds=60 * _whole_number(env, "LATE_MINUTES", default="15", what="minutes"),
+            overdue_seconds=60 * _whole_number(env, "OVERDUE_MINUTES", default="15", what="minutes"),
         )
 
 
@@ -98,7 +98,7 @@ def _text(env: Mapping[str, str], name: str, form: re.Pattern[str], wanted: str)
     value = _optional_text(env, name, form, wanted)
     if not value:
         raise ConfigError(
-            f"The environment variable {name} is missing: template.yaml sets it for each function"
+            f"The environment variable {name} is missing: pushlive.yaml sets it for each function"
         )
     return value
 

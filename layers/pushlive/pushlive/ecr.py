@@ -54,7 +54,7 @@ def images(client: ECRClient, references: Iterable[str], registry: str) -> dict[
 
     A hundred tags of a repository at once. Where one of them is missing ECR tells nothing of the others
     (API reference, DescribeImages, errors): then none of the hundred is in the answer, as where ECR refuses.
-    Whoever needs one of them reads it by itself.
+    A caller that needs one of them reads it by itself.
     """
     repositories: dict[str, dict[str, str]] = {}
     for reference in sorted(references):

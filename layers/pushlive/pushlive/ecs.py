@@ -185,7 +185,7 @@ def deployments(
 ) -> tuple[ServiceDeployment, ...]:
     """Return the service's newest deployments, newest first, with the digests that each resolved.
 
-    Only of images in `registry`: what others publish, such as the companion's image, is there before the
+    Only of images in `registry`: what others publish, such as the drain sidecar's image, is there before the
     first push, and says nothing about whether the service ever ran.
 
     Raises:

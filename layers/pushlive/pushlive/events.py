@@ -21,6 +21,7 @@ LONGEST_URL = 8192
 SHOWN = 80
 """So much of what somebody sent is repeated in an error or a reason."""
 TASKS_GONE = "Custom::TasksGone"
+RECORD_GONE = "Custom::RecordGone"
 """The type of the resource whose deletion waits for the tasks' end; the other one is the records'."""
 SERVICE_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 """API reference, CreateService, serviceName."""
@@ -68,10 +69,10 @@ class StackRequest(NamedTuple):
     physical_resource_id: str | None
     resource_type: str
     service_name: str = ""
-    """Of the one service that the stack made; empty, as its host name is, with a cluster's name."""
-    host_name: str = ""
+    """Of the one service whose record is meant; empty for those of the cluster."""
     cluster_name: str = ""
-    """Of the cluster, which the stack did not make, whose services' records are meant."""
+    host_names: str = ""
+    """The names that the records may have; others than the function's own while a stack changes them."""
     hosted_zone_id: str = ""
     """Where the records are; another one than the function's own while a stack moves to another zone."""
 
@@ -79,12 +80,11 @@ class StackRequest(NamedTuple):
     def made(self) -> str:
         """Return the PhysicalResourceId of what the request makes: another one is another resource.
 
-        CloudFormation then deletes the old one, and so the old records, once the update is through. The
-        records of an existing cluster's services are one resource, whatever names they have.
+        CloudFormation then deletes the old one, and so the old records, once the update is through.
         """
         if self.resource_type == TASKS_GONE:
             return self.logical_resource_id
-        return f"{self.host_name or self.cluster_name} in {self.hosted_zone_id}"
+        return self.service_name or f"{self.host_names} of {self.cluster_name} in {self.hosted_zone_id}"
 
 
 class Ignored(NamedTuple):
@@ -94,11 +94,11 @@ class Ignored(NamedTuple):
     reason: str
 
 
-Wake = Push | ServiceChanged | Schedule | StackRequest | Ignored
+Trigger = Push | ServiceChanged | Schedule | StackRequest | Ignored
 
 
-def parse(event: Any, *, cluster_arn: str) -> Wake:  # noqa: ANN401, PLR0911 - whatever comes; a kind, a return
-    """Return what `event` asks for, as far as it concerns the cluster `cluster_arn`.
+def parse(event: Any, *, cluster_arn: str) -> Trigger:  # noqa: ANN401, PLR0911 - whatever comes; a kind, a return
+    """Return what `event` asks for of the cluster `cluster_arn`.
 
     Raises:
         EventError: it is not an event of EventBridge or CloudFormation, or lacks a key that its kind has.
@@ -182,15 +182,16 @@ def _stack_request(event: dict[str, Any]) -> StackRequest:
         logical_resource_id=_text(event, "LogicalResourceId"),
         physical_resource_id=_text(event, "PhysicalResourceId") if "PhysicalResourceId" in event else None,
         resource_type=_text(event, "ResourceType"),
-        hosted_zone_id=_zone_id(properties),
     )
     if request.resource_type == TASKS_GONE:
         return request
-    if "ClusterName" in properties:
-        return request._replace(cluster_name=_text(properties, "ClusterName"))
+    if request.resource_type == RECORD_GONE:
+        service_name = _service_name("ServiceName", _text(properties, "ServiceName"))
+        return request._replace(service_name=service_name, host_names=_text(properties, "HostName"))
     return request._replace(
-        service_name=_service_name("ServiceName", _text(properties, "ServiceName")),
-        host_name=_text(properties, "HostName"),
+        cluster_name=_text(properties, "ClusterName"),
+        host_names=_text(properties, "HostNames"),
+        hosted_zone_id=_zone_id(properties),
     )
 
 
@@ -219,9 +220,6 @@ def _service_name(key: str, name: str) -> str:
 
 
 def _zone_id(properties: dict[str, Any]) -> str:
-    """Return the id of the hosted zone; empty where the request is about something else."""
-    if "HostedZoneId" not in properties:
-        return ""
     zone_id = _text(properties, "HostedZoneId")
     if not HOSTED_ZONE_ID.fullmatch(zone_id):
         raise EventError(f"The event's key HostedZoneId is not the id of a hosted zone: {_shown(zone_id)}")

@@ -19,14 +19,14 @@ class Metric(Enum):
     DEPLOYMENTS_STARTED = "DeploymentsStarted"
     DEPLOYMENTS_LIVE = "DeploymentsLive"
     DEPLOYMENTS_FAILED = "DeploymentsFailed"
-    DEPLOYMENTS_LATE = "DeploymentsLate"
+    DEPLOYMENTS_OVERDUE = "DeploymentsOverdue"
     """Once each time that one is seen to be under way for too long."""
     SECONDS_TO_LIVE = "SecondsToLive"
     """From the push to the end of its deployment."""
     RECORDS_WRITTEN = "RecordsWritten"
     RECORDS_DELETED = "RecordsDeleted"
     RECORDS_REFUSED = "RecordsRefused"
-    SERVICES_SILENT = "ServicesSilent"
+    SERVICES_UNRESPONSIVE = "ServicesUnresponsive"
     """Once each time that the schedule finds tasks wanted, and none that answers."""
 
 

@@ -83,7 +83,7 @@ def ended(state: DeploymentState, now: datetime) -> list[tuple[ServiceDeployment
     return found[::-1]
 
 
-def late(state: DeploymentState, now: datetime, limit_seconds: int) -> ServiceDeployment | None:
+def overdue(state: DeploymentState, now: datetime, limit_seconds: int) -> ServiceDeployment | None:
     """Return the newest deployment if it is still under way after so long.
 
     ECS gives none up by itself while the circuit breaker does not fire, for example where an image cannot be

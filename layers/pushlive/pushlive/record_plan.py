@@ -55,7 +55,7 @@ class Target(NamedTuple):
     """HEALTHY, or nothing speaks against it."""
     answers: bool = True
     """It accepts a TCP connection on its port, or was not asked."""
-    settled: bool = True
+    ready: bool = True
     """It has run for a while, so it is not one that ends as soon as it has started."""
     unasked: str = ""
     """Why it was not asked."""
@@ -86,15 +86,15 @@ class RecordState(NamedTuple):
     @property
     def not_ready(self) -> int:
         """Return how many tasks run, and are none yet that clients should move to."""
-        return sum(each.runs and not (each.is_candidate and each.settled) for each in self.targets)
+        return sum(each.runs and not (each.is_candidate and each.ready) for each in self.targets)
 
     @property
-    def is_silent(self) -> bool:
+    def is_unresponsive(self) -> bool:
         """Return whether tasks are wanted, and none answers."""
         return self.wanted and self.desired_count > 0 and not any(each.is_candidate for each in self.targets)
 
     @property
-    def silent_ports(self) -> dict[str, int]:
+    def unresponsive_ports(self) -> dict[str, int]:
         """Return address to port of the running tasks that did not answer there."""
         return {
             each.public_ip: each.port
@@ -152,7 +152,7 @@ def _refusal(state: RecordState, record: Record) -> str | None:
 def _addresses(state: RecordState, record: Record) -> tuple[frozenset[str], str]:
     """Return the right addresses, empty to keep what is there, and why."""
     answering = [each for each in state.targets if each.is_candidate]
-    candidates = [each for each in answering if each.settled] or answering
+    candidates = [each for each in answering if each.ready] or answering
     do = "answer" if len(candidates) == len(answering) else "have run for long enough"
     if unasked := {each.unasked for each in candidates} - {""}:
         do = f"{'run' if do == 'answer' else do} (not asked: {', '.join(sorted(unasked))})"

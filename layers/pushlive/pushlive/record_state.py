@@ -89,7 +89,7 @@ class LiveTasks:
             public_ip=public_ip,
             port=None if unasked else definition.port,
             healthy=self._is_healthy(task, definition),
-            settled=self._is_settled(task),
+            ready=self._is_ready(task),
             unasked=unasked,
         )
 
@@ -103,17 +103,17 @@ class LiveTasks:
     def _is_healthy(self, task: Task, definition: TaskDefinition) -> bool:
         """Whether nothing speaks against sending clients to the task, if its port answers.
 
-        A companion's check, which lets ECS wait until clients have moved, must not keep them from moving.
+        A drain sidecar's check, which lets ECS wait until clients have moved, must not keep them from moving.
         """
         waits = definition.port_has_health_check or not self.settings.probe or definition.port is None
         if definition.has_health_check and waits:
             return task.health_status == "HEALTHY"
         return task.health_status != "UNHEALTHY"
 
-    def _is_settled(self, task: Task) -> bool:
+    def _is_ready(self, task: Task) -> bool:
         if task.started_at is None:
             return False
-        return self.clock() >= task.started_at + timedelta(seconds=self.settings.settle_seconds)
+        return self.clock() >= task.started_at + timedelta(seconds=self.settings.min_ready_seconds)
 
 
 def host_name_tag(service: Service) -> str:

@@ -5,15 +5,15 @@ live state                                                        decision
 not ACTIVE, not tagged on-push, paused, another controller or
   strategy                                                        leave
 no container of its task definition names the pushed image        leave: uses another image
-the tag names no image and the service never ran (not a DAEMON)   hold: desired count 0 until a push
+the tag names no image and the service never ran (not a DAEMON)   scale to zero until the first push
 the tag names no image                                            leave
-this run has just held it, and now there is an image              start it, with its tag's count
+this run has just scaled it to zero, and now there is an image    start it, with its tag's count
 these digests already failed here                                 leave: push a new one
 a rollback that may end well is in progress, and not overdue      leave: look again when it is over
 the newest deployment was created after the push, or resolved it  leave: already carries it
 it was created in the second of the push, and resolved nothing    leave: its first task will resolve it
 the newest deployment's running tasks all run it                  leave: already live
-pushed seconds ago, and something else woke us                    leave: its own event is on its way
+pushed seconds ago, and something else triggered us                    leave: its own event is on its way
 never ran, desired count 0                                        start it, with its tag's count
 desired count 0                                                   leave: scaled to 0
 otherwise                                                         deploy
@@ -40,7 +40,7 @@ ROLLING = "ROLLING"
 
 ONE_SECOND = timedelta(seconds=1)
 
-# A run that something else woke at the same moment as a push would deploy it too, and neither run sees
+# A run that something else triggered at the same moment as a push would deploy it too, and neither run sees
 # the other's deployment yet. So a push belongs to its own event for as long as that normally takes.
 EVENT_UNDER_WAY = timedelta(seconds=5)
 
@@ -49,7 +49,7 @@ class Action(Enum):
     """What to do with a service."""
 
     LEAVE = "leave"
-    HOLD = "hold"
+    SCALE_TO_ZERO = "scale to zero"
     START = "start"
     DEPLOY = "deploy"
 
@@ -108,14 +108,19 @@ def opt_out(service: Service) -> str | None:
 
 
 def plan_deployment(
-    state: DeploymentState, pushed: Image | None, now: datetime, late_seconds: int, *, held: bool = False
+    state: DeploymentState,
+    pushed: Image | None,
+    now: datetime,
+    overdue_seconds: int,
+    *,
+    scaled_to_zero: bool = False,
 ) -> Decision:
     """Return what to do with the service.
 
-    `pushed` is the image that woke us, with the time of the push; None on the schedule and after
+    `pushed` is the image that triggered us, with the time of the push; None on the schedule and after
     a deployment, when each image of the service is judged by the time its digest came to ECR.
-    A push waits for a rollback for `late_seconds` at most. With `held` this run has just set the desired
-    count to 0, because there was no image.
+    A push waits for a rollback for `overdue_seconds` at most. `scaled_to_zero`: this run has just set the
+    desired count to 0, because there was no image.
     """
     service = state.service
     if why := opt_out(service):
@@ -132,19 +137,17 @@ def plan_deployment(
         if state.never_ran and service.desired_count > 0 and state.start_count is not None:
             named = f", which names a {missing[0].artifact} now" if missing[0].artifact else ""
             why = f"waits for the first push of {missing[0].reference}{named}"
-            return Decision(Action.HOLD, why, desired_count=0)
+            return Decision(Action.SCALE_TO_ZERO, why, desired_count=0)
         return _leave(missing[0].absence)
-    if held and service.desired_count == 0:
-        return Decision(
-            Action.START, "pushed while the service was held at 0", desired_count=state.start_count
-        )
+    if scaled_to_zero and service.desired_count == 0:
+        return Decision(Action.START, "pushed while the service was at 0", desired_count=state.start_count)
     newest = state.deployments[0] if state.deployments else None
     if failure := failure_of_these_images(state):
         return _leave(
             f"this image failed at {moment(failure.finished_at or failure.created_at)} "
             f"in deployment {failure.name}; push a new one"
         )
-    if newest and _rolls_back(newest, now, late_seconds):
+    if newest and _rolls_back(newest, now, overdue_seconds):
         return _leave(
             f"a rollback is in progress in deployment {newest.name}; looked at again when it is over"
         )
@@ -183,7 +186,7 @@ def _leave(reason: str) -> Decision:
     return Decision(Action.LEAVE, reason)
 
 
-def _rolls_back(deployment: ServiceDeployment, now: datetime, late_seconds: int) -> bool:
+def _rolls_back(deployment: ServiceDeployment, now: datetime, overdue_seconds: int) -> bool:
     """Return whether `deployment` is being rolled back, and that may still end well.
 
     A rollback to what failed, or to a revision that never resolved its tag, starts the broken image again and
@@ -192,7 +195,7 @@ def _rolls_back(deployment: ServiceDeployment, now: datetime, late_seconds: int)
     if deployment.status not in ROLLING_BACK or not deployment.has_way_back:
         return False
     since = deployment.rolling_back_since or deployment.created_at
-    return now < since + timedelta(seconds=late_seconds)
+    return now < since + timedelta(seconds=overdue_seconds)
 
 
 def _with_push_time(state: DeploymentState, pushed: Image | None) -> dict[str, Image]:

@@ -75,7 +75,7 @@ class LiveServices:
         tasks = ecs.tasks(self.ecs_client, self.settings.cluster_arn, service.service_name)
         running = ecs.running_digests(tasks, service.newest_deployment_id)
         if service.desired_count == 0:
-            # Read after the deployments: whoever has started it since is seen here, or claims as we would.
+            # Read after the deployments: a start since then is seen here, or leases as we would.
             newest, service = service.newest_deployment_id, self.named(service.service_name) or service
             if service.desired_count > 0 or service.newest_deployment_id != newest:
                 # By a run or a person, perhaps after the deployments were read.

@@ -33,78 +33,74 @@ class StackRecords:
     """Removes the record of a service, given by the names of both, from the zone that the request names."""
 
     def carry_out(self, request: StackRequest) -> None:
-        """Check that the zone can hold the record; on Delete remove it, or all of an existing cluster's.
+        """Check that the zone can hold the records; on Delete remove them, or the one of a service.
 
         Raises:
-            ConfigError: the zone cannot hold it, or the stack follows another cluster by now.
+            ConfigError: the zone cannot hold them, or the stack follows another cluster by now.
         """
         if request.request_type != "Delete":
-            self._check(request)
+            if not request.service_name:  # template.yaml gives the same name to both resources
+                self._check(request)
             return
         if request.physical_resource_id != request.made:
             return  # CloudFormation deletes also what it could not create
         with suppress(self.route53_client.exceptions.NoSuchHostedZone):  # its records went with it
-            if request.cluster_name:
-                self._give_up_all(request)
+            if request.service_name:
+                self._give_up_one(request)
             else:
-                self._give_up(request)
+                self._give_up_all(request)
 
     def _check(self, request: StackRequest) -> None:
-        zone_id = request.hosted_zone_id or self.settings.hosted_zone_id
+        zone_id, host_names = request.hosted_zone_id, request.host_names
         zone = route53.zone_name(self.route53_client, zone_id)
-        host_names = self.settings.host_names
-        if not request.cluster_name:
-            name = route53.host_name(request.host_name, zone)
-        elif host_names.endswith(f".{zone}"):
-            name = host_names.removeprefix("*.")
-        else:
+        if not host_names.endswith(f".{zone}"):
             raise ConfigError(
-                f"The parameter ExistingHostNames is {host_names!r:.80}, but the hosted zone is {zone}: "
-                f"give a name in it, or *.{zone}, or the parameter HostedZoneId of its own zone"
+                f"The host name is {host_names!r:.80}, but the hosted zone is {zone}: "
+                f"give a name such as app.{zone}, or the parameter HostedZoneId of its own zone"
             )
+        name = host_names.removeprefix("*.")
         if name == zone:
             return
         record = route53.read_record(self.route53_client, zone_id, name, zone)
         if record.delegated_at:
             raise ConfigError(delegated(name, record.delegated_at))
 
-    def _stays(self, request: StackRequest) -> bool:
-        """Return whether the services keep their names, because the stack only moves to another zone."""
-        return request.hosted_zone_id != self.settings.hosted_zone_id
-
-    def _give_up(self, request: StackRequest) -> None:
-        """Remove the record before the stack releases the addresses.
+    def _give_up_one(self, request: StackRequest) -> None:
+        """Remove the service's record before the stack releases the addresses.
 
         The tag goes first: a run at the same time then finds that the name is no longer wanted.
         """
-        name = route53.spelled(request.host_name)
+        name = route53.spelled(request.host_names)
         for found in ecs.services(self.ecs_client, self.settings.cluster_arn, [request.service_name]):
-            if host_name_tag(found) == name and not self._stays(request):
+            if host_name_tag(found) == name:
                 self._take_the_tag_off(found)
         self.remove(request.service_name, name)
 
     def _give_up_all(self, request: StackRequest) -> None:
-        """Remove the records of the cluster's services before the functions go; the services stay.
+        """Remove the cluster's records before the functions go; the services stay.
 
+        The tags go first here too. They stay where the stack only moves to other names or another zone.
         Which records these are is read from the zone, not from the tags: so a second try finds what the
         first one left, and what services that are gone have left behind goes as well.
 
         Raises:
             ConfigError: it is another cluster than the one that this stack follows by now.
         """
-        cluster = self.settings.cluster_arn
+        settings, cluster = self.settings, self.settings.cluster_arn
         if request.cluster_name != cluster.rpartition("/")[2]:
             raise ConfigError(
                 f"The records of cluster {request.cluster_name:.80} stay, because the stack now follows "
                 f"{cluster.rpartition('/')[2]}: deploy another stack for another cluster"
             )
-        for found in ecs.services(self.ecs_client, cluster, ecs.service_names(self.ecs_client, cluster)):
-            named = host_name_tag(found)
-            if named and self.settings.admits_host_name(named) and not self._stays(request):
-                self._take_the_tag_off(found)
+        there = settings._replace(hosted_zone_id=request.hosted_zone_id, host_names=request.host_names)
+        if there == settings:
+            for found in ecs.services(self.ecs_client, cluster, ecs.service_names(self.ecs_client, cluster)):
+                if (named := host_name_tag(found)) and settings.admits_host_name(named):
+                    self._take_the_tag_off(found)
         services_arn = cluster.replace(":cluster/", ":service/") + "/"
-        for name, service_arn in route53.owned(self.route53_client, request.hosted_zone_id, services_arn):
-            if self.settings.admits_host_name(name):
+        for name, service_arn in route53.owned(self.route53_client, there.hosted_zone_id, services_arn):
+            kept = there != settings and there.hosted_zone_id == settings.hosted_zone_id
+            if there.admits_host_name(name) and not (kept and settings.admits_host_name(name)):
                 self.remove(service_arn.removeprefix(services_arn), name)
 
     def _take_the_tag_off(self, service: Service) -> None:

@@ -22,7 +22,7 @@ FAILED = ("EssentialContainerExited", "TaskFailedToStart")
 TAKEN_AWAY = ("SpotInterruption", "TerminationNotice", "InfrastructureHealth")
 
 # Our own container beside the app, and the exit codes of its script in template.yaml.
-SIDECAR = "companion"
+SIDECAR = "drain-sidecar"
 APP_HAS_ENDED = 1
 ON_LOOPBACK_ONLY = 79
 LOOPBACK_REASON = "the app listens on 127.0.0.1 only: listen on 0.0.0.0"

@@ -1,0 +1,1 @@
+"""What CloudWatch measures of functions and queues, read from their logs and contents."""

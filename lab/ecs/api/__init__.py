@@ -1,0 +1,1 @@
+"""The ECS API over the model: one function for one operation. Pure."""

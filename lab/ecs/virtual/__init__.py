@@ -1,0 +1,1 @@
+"""Containers, a registry and a network for virtual time: nothing is started."""

@@ -1,0 +1,1 @@
+"""Rules, schedules and the delivery of events to functions."""

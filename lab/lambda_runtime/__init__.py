@@ -1,0 +1,1 @@
+"""Built functions in Lambda's own runtime interface emulator."""

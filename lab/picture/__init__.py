@@ -1,5 +1,0 @@
-"""The picture of a run: one HTML page that needs nothing else, and a PNG of the same."""
-
-from lab.picture.page import page, png
-
-__all__ = ["page", "png"]

@@ -1,0 +1,1 @@
+"""What pushlive is put through."""

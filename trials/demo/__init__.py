@@ -1,0 +1,1 @@
+"""`make demo`: the story, and how it is told."""

@@ -1,0 +1,60 @@
+"""Which clients ask which service, and how often. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trials.load.clients import ClientSettings, Load
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROUNDS = 2  # clients of each kind for a service
+TIMEOUT_SECONDS = 2.0  # of a request; of this machine's time, as latencies are
+HOLD_SECONDS = 5  # of AWS: some resolvers keep an answer for so much longer
+
+
+def load(
+    name_server: tuple[str, int],
+    host_names: Sequence[str],
+    port: int,
+    *,
+    requests_per_second: float,
+    speed: float,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+) -> Load:
+    """Return the load of a lab of that speed: all its clients, from when their names are there."""
+    asking = clients(
+        host_names, port, requests_per_second=requests_per_second, hold_seconds=HOLD_SECONDS / speed
+    )
+    return Load(name_server, timeout_seconds, asking)
+
+
+def clients(
+    host_names: Sequence[str], port: int, *, requests_per_second: float, hold_seconds: float
+) -> tuple[ClientSettings, ...]:
+    """Return the clients of all services, who together ask at that rate, one after the other.
+
+    Half of them keep connections alive; half of each keep an address `hold_seconds` beyond its TTL.
+    """
+    kinds = [(keeps, holds) for keeps in (False, True) for holds in (0.0, hold_seconds)] * ROUNDS
+    count = len(kinds) * len(host_names)
+    each = requests_per_second / count
+    return tuple(
+        ClientSettings(
+            name=f"{place + 1}: {_in_words(keeps_alive=keeps, holds=holds > 0)}",
+            host_name=host_name,
+            port=port,
+            requests_per_second=each,
+            first_after_seconds=(place * len(host_names) + number) / count / each,
+            keeps_alive=keeps,
+            holds_seconds=holds,
+        )
+        for number, host_name in enumerate(host_names)
+        for place, (keeps, holds) in enumerate(kinds)
+    )
+
+
+def _in_words(*, keeps_alive: bool, holds: bool) -> str:
+    connections = "kept-alive connections" if keeps_alive else "new connections"
+    return f"{connections}, {'holds an answer too long' if holds else 'honours the TTL'}"

@@ -1,0 +1,1 @@
+"""`make mutants`, second half: small changes of the code."""
