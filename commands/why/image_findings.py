@@ -80,7 +80,7 @@ def platform_findings(account: Account, state: ServiceState) -> Iterator[Finding
     wanted = state.definition.get("runtimePlatform", {}).get("cpuArchitecture", "X86_64")
     for reference, named in _names(state).items():
         if named and (built := read_built(account, *named)):
-            yield from built_findings(reference, built, wanted, state.port)
+            yield from built_findings(reference, built, wanted, state.unanswered_port)
 
 
 def _names(state: ServiceState) -> dict[str, tuple[str, str] | None]:
@@ -128,7 +128,10 @@ def repository_findings(
 
 
 def built_findings(reference: str, built: Built, wanted: str, port: int | None) -> Iterator[Finding]:
-    """Yield that an image was built for another processor, or listens elsewhere. Pure."""
+    """Yield that an image was built for another processor, or listens elsewhere. Pure.
+
+    `port` is None where a task answers: an app may listen where its image says nothing of.
+    """
     processor = PROCESSORS.get(wanted, wanted.lower())
     if built.processors and processor not in built.processors:
         other = next((name for name, each in PROCESSORS.items() if each in built.processors), "")
@@ -144,8 +147,8 @@ def built_findings(reference: str, built: Built, wanted: str, port: int | None) 
         exposed = ", ".join(map(str, sorted(built.ports)))
         yield note(
             "port-exposed",
-            f"the image exposes {exposed}, and the task definition maps {port}",
-            "if no task answers, set the parameter ContainerPort to the port that the program listens on",
+            f"the image exposes {exposed}, the task definition maps {port}, and no task answers there",
+            "set the parameter ContainerPort to the port that the program listens on",
         )
 
 

@@ -135,6 +135,11 @@ class ServiceState:
         return self.deployments[0] if self.deployments else None
 
     @property
+    def unanswered_port(self) -> int | None:
+        """Return the port on which no task of the newest deployment answers; None if one does."""
+        return None if any(task.answers and task.is_newest for task in self.tasks) else self.port
+
+    @property
     def is_changing(self) -> bool:
         """Return whether a deployment, or its rollback, is under way."""
         return self.newest is not None and self.newest.status in ROLLING_BACK | UNDER_WAY

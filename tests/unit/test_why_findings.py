@@ -709,3 +709,19 @@ def test_a_name_that_two_services_ask_for_is_told_once() -> None:
 
 def test_a_digest_is_as_short_as_dockers() -> None:
     assert (short(OLD), short(None)) == ("sha256:aaaaaaaaaaaa", "no image")
+
+
+@pytest.mark.parametrize(
+    ("tasks", "port"),
+    [
+        pytest.param((task(),), None, id="a-task-answers"),
+        pytest.param((replace(task(), answers=False),), 8080, id="no-task-answers"),
+        pytest.param((replace(task(), is_newest=False),), 8080, id="an-old-task-alone-answers"),
+        pytest.param((replace(task(), answers=False), task()), None, id="one-of-two-answers"),
+        pytest.param((), 8080, id="no-task"),
+    ],
+)
+def test_the_port_counts_as_wrong_until_a_new_task_answers_there(
+    tasks: tuple[RunningTask, ...], port: int | None
+) -> None:
+    assert state(tasks=tasks).unanswered_port == port
