@@ -12,7 +12,7 @@ from rich.console import Console
 from lab.containers.base_images import PYTHON_IMAGE, fetch
 from lab.containers.docker_cli import DockerError
 from lab.containers.docker_engine import running_engine
-from lab.ecr.public_images import DRAIN_SIDECAR_IMAGE
+from lab.ecr.public_images import SIDECAR_IMAGE
 from lab.lab import PortError
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def docker_engine(wanted: str | None, console: Console) -> Docker | None:
         return None
     try:
         docker = running_engine()
-        for image in (PYTHON_IMAGE, DRAIN_SIDECAR_IMAGE):
+        for image in (PYTHON_IMAGE, SIDECAR_IMAGE):
             fetch(docker, image, console.print)
     except DockerError as error:
         if wanted:

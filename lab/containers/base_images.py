@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from lab.containers.docker_cli import DockerError
 from lab.containers.docker_engine import install
-from lab.ecr.public_images import DRAIN_SIDECAR_IMAGE
+from lab.ecr.public_images import SIDECAR_IMAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,13 +66,13 @@ def base_images(docker: Docker, folder: Path, say: Callable[[str], None]) -> Ite
     Raises:
         DockerError: they can neither be pulled nor made; one line says why.
     """
-    images = (DRAIN_SIDECAR_IMAGE, PYTHON_IMAGE, lambda_image())
+    images = (SIDECAR_IMAGE, PYTHON_IMAGE, lambda_image())
     missing = [image for image in images if not _can_be_had(docker, image, say)]
     if missing:
         root = _root_file_system(folder, say)
         say("Making stand-ins for images that cannot be pulled ...")
         docker.run("import", str(root), PYTHON_IMAGE)
-        if DRAIN_SIDECAR_IMAGE in missing:
+        if SIDECAR_IMAGE in missing:
             _make_busybox_image(docker, say)
         if lambda_image() in missing:
             _make_lambda_image(docker)
@@ -132,7 +132,7 @@ def _make_busybox_image(docker: Docker, say: Callable[[str], None]) -> None:
         folder = Path(name)
         shutil.copy(shutil.which("busybox") or "/bin/busybox", folder / "busybox")
         (folder / "Dockerfile").write_text(BUSYBOX_DOCKERFILE)
-        docker.run("build", "--quiet", "--tag", DRAIN_SIDECAR_IMAGE, str(folder))
+        docker.run("build", "--quiet", "--tag", SIDECAR_IMAGE, str(folder))
 
 
 def _make_lambda_image(docker: Docker) -> None:

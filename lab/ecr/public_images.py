@@ -12,8 +12,8 @@ from pathlib import Path
 from lab.ecr.oci import Image, build_image
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
-[DRAIN_SIDECAR_IMAGE] = re.findall(r"Image: (public\.ecr\.aws/\S+)", TEMPLATE.read_text())
-DIGEST = f"sha256:{hashlib.sha256(DRAIN_SIDECAR_IMAGE.encode()).hexdigest()}"
+[SIDECAR_IMAGE] = set(re.findall(r"Image: (public\.ecr\.aws/\S+)", TEMPLATE.read_text()))
+DIGEST = f"sha256:{hashlib.sha256(SIDECAR_IMAGE.encode()).hexdigest()}"
 
 # As busybox has them, for what template.yaml calls: `nc -z -w 2 HOST PORT` and `wget -q -O - URL`.
 NC = b"""#!/usr/bin/env bash
@@ -32,11 +32,7 @@ sed '1,/^\\r*$/d' <&3
 
 def digest_of(image: str) -> str | None:
     """The digest that the lab gives a public image, by tag or digest; None if it has no such image."""
-    return (
-        DIGEST
-        if image in {DRAIN_SIDECAR_IMAGE, f"{DRAIN_SIDECAR_IMAGE.partition(':')[0]}@{DIGEST}"}
-        else None
-    )
+    return DIGEST if image in {SIDECAR_IMAGE, f"{SIDECAR_IMAGE.partition(':')[0]}@{DIGEST}"} else None
 
 
 def stand_in() -> Image:

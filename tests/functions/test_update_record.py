@@ -592,15 +592,15 @@ def test_a_task_whose_port_has_begun_to_answer_is_looked_at_soon_for_its_health(
     assert region.now - began <= 25.1 + 2, "seconds"
 
 
-DRAIN_SIDECAR = "public.ecr.aws/docker/library/busybox:1.37"
+SIDECAR_IMAGE = "public.ecr.aws/docker/library/busybox:1.37"
 
 
 def with_drain_sidecar(region: Region, behaviour: Behaviour) -> None:
     """The service `app` with template.yaml's drain sidecar, HEALTHY when the app has listened for 95 s."""
     region.push("1", behaviour=behaviour)
-    region.behaviours[digest_of(DRAIN_SIDECAR)] = Behaviour(watches="app", ready_after_seconds=95)
+    region.behaviours[digest_of(SIDECAR_IMAGE)] = Behaviour(watches="app", ready_after_seconds=95)
     check = {"command": ["CMD-SHELL", "test"], "interval": 5, "retries": 6, "startPeriod": 300}
-    images = ["app:latest", DRAIN_SIDECAR]
+    images = ["app:latest", SIDECAR_IMAGE]
     region.create_service(images=images, host_name=HOST_NAME, last={"healthCheck": check}, essential=False)
     region.wait_until(lambda: bool(region.tasks()))
 
@@ -622,6 +622,42 @@ def test_where_the_port_must_not_be_asked_the_drain_sidecar_says_when_it_is_read
     region.update_record(PROBE="false")
     assert region.tasks()[0]["healthStatus"] == "HEALTHY"
     assert region.addresses() == region.public_ips()
+
+
+def with_readiness_sidecar(region: Region, behaviour: Behaviour) -> None:
+    """The service `app` with template.yaml's readiness sidecar, HEALTHY while the app listens."""
+    region.push("1", behaviour=behaviour)
+    region.behaviours[digest_of(SIDECAR_IMAGE)] = Behaviour(watches="app", on_sigterm_seconds=0)
+    check = {"command": ["CMD-SHELL", "test"], "interval": 5, "retries": 3, "startPeriod": 300}
+    sidecar = {"name": "readiness-sidecar", "essential": False, "healthCheck": check}
+    region.create_service(images=["app:latest", SIDECAR_IMAGE], host_name=HOST_NAME, last=sidecar)
+    region.wait_until(lambda: bool(region.tasks()))
+
+
+@pytest.mark.parametrize("probe", ["true", "false"])
+def test_a_readiness_sidecar_says_when_a_task_is_published_and_its_port_is_not_asked(
+    probe: str, region: Region
+) -> None:
+    with_readiness_sidecar(region, Behaviour(listens_after_seconds=24))
+    began = region.now
+    region.update_record(region.task_event("RUNNING"), seconds=20, PROBE=probe)
+    assert region.addresses() is None
+    region.update_record(region.task_event("RUNNING"), PROBE=probe)
+    assert region.addresses() == region.public_ips()
+    assert region.now - began <= 24 + 5.1 + 2, "a check each 5 s, a look each 2 s"
+    assert region.probed == []
+
+
+def test_clients_stay_with_the_old_task_while_the_new_ones_readiness_sidecar_is_not_healthy(
+    region: Region,
+) -> None:
+    with_readiness_sidecar(region, Behaviour())
+    region.update_record(region.task_event("RUNNING"))
+    old = region.addresses()
+    deploy(region, "2", NEVER_LISTENS)
+    region.update_record(region.task_event("RUNNING"), seconds=20)  # ECS stops the old one after 40
+    assert region.addresses() == old
+    assert region.probed == []
 
 
 def test_clients_stay_with_the_old_task_until_the_new_one_has_run_for_a_while(region: Region) -> None:

@@ -20,7 +20,7 @@ PUSHES = {
     "a-stack-update": [Step("stack_update", ("app",), NEXT)],
 }
 IMAGES = {"keeps-serving-after-sigterm": "drains", "dies-on-sigterm": "rude"}
-WITH = Setup(drain_sidecar=True)
+WITH = Setup(sidecars=True)
 
 
 def steps(what: str, image: str) -> list[Step]:
@@ -36,14 +36,14 @@ def steps(what: str, image: str) -> list[Step]:
 @pytest.mark.parametrize("what", PUSHES)
 @pytest.mark.parametrize("strict", [True, False], ids=["health-as-documented", "health-as-observed"])
 def test_nobody_meets_a_closed_port_during(what: str, image: str, strict: bool) -> None:  # noqa: FBT001 - a parameter
-    setup = Setup(drain_sidecar=True, strict_health=strict)
+    setup = Setup(sidecars=True, strict_health=strict)
     assert failing_seconds(setup, steps(what, IMAGES[image])) == 0
 
 
 @pytest.mark.parametrize("what", PUSHES)
 def test_if_ecs_does_not_stop_the_drain_sidecar_first_it_is_no_worse_than_without(what: str) -> None:
     for image in IMAGES.values():
-        unordered = failing_seconds(Setup(drain_sidecar=True, reverse_shutdown=False), steps(what, image))
+        unordered = failing_seconds(Setup(sidecars=True, reverse_shutdown=False), steps(what, image))
         assert unordered <= failing_seconds(Setup(), steps(what, image))
 
 
@@ -53,9 +53,9 @@ def test_if_ecs_does_not_stop_the_drain_sidecar_first_it_is_no_worse_than_withou
         pytest.param(Setup(), "a-good-image", "rude", id="no-drain-sidecar-and-an-app-that-dies-on-sigterm"),
         pytest.param(Setup(), "a-slow-starter", "drains", id="no-drain-sidecar-and-a-slow-starter"),
         pytest.param(
-            Setup(drain_sidecar=True, drain_seconds=30), "a-good-image", "rude", id="a-drain-time-too-short"
+            Setup(sidecars=True, drain_seconds=30), "a-good-image", "rude", id="a-drain-time-too-short"
         ),
-        pytest.param(Setup(drain_sidecar=True, ttl_seconds=120), "a-good-image", "rude", id="a-ttl-too-long"),
+        pytest.param(Setup(sidecars=True, ttl_seconds=120), "a-good-image", "rude", id="a-ttl-too-long"),
     ],
 )
 def test_it_is_seen_where_it_does_not_hold(setup: Setup, what: str, image: str) -> None:

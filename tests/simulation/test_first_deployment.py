@@ -29,11 +29,11 @@ FIRST_STOP_SECONDS = (
         pytest.param(FIRST_STOP_SECONDS + 1, id="the-first-failed-start-is-not-heard-either"),
     ],
 )
-@pytest.mark.parametrize("drain_sidecar", [False, True])
+@pytest.mark.parametrize("sidecars", [False, True])
 def test_a_new_service_is_held_before_ecs_gives_it_up_and_its_first_push_starts_it(
-    deaf_seconds: float, *, drain_sidecar: bool
+    deaf_seconds: float, *, sidecars: bool
 ) -> None:
-    cloud = Cloud(Setup(empty=True, drain_sidecar=drain_sidecar))
+    cloud = Cloud(Setup(empty=True, sidecars=sidecars))
     surroundings.listen(cloud)
     cloud.ecs("CreateCluster", {"clusterName": CLUSTER})
     operators = Operators(cloud)

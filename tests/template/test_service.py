@@ -17,6 +17,7 @@ from lab.template import (
     names_in,
 )
 from pushlive.config import Settings
+from pushlive.model import READINESS_SIDECAR
 from pushlive.stack_tasks import LAST_LOOK_SECONDS
 
 
@@ -258,10 +259,11 @@ def test_ecs_stops_the_drain_sidecar_before_the_app(stack: Stack) -> None:
     assert drain_sidecar(stack)["DependsOn"] == [{"ContainerName": "app", "Condition": "START"}]
 
 
-def test_ecs_pins_no_digest_of_the_drain_sidecars_image(stack: Stack, container: Json) -> None:
+def test_ecs_pins_no_digest_of_the_sidecars_image(stack: Stack) -> None:
     """The public registry may drop it (template reference, ContainerDefinition, VersionConsistency)."""
-    assert drain_sidecar(stack)["VersionConsistency"] == "disabled"
-    assert container.get("VersionConsistency", "enabled") == "enabled"
+    [definition] = stack.of_type("AWS::ECS::TaskDefinition").values()
+    pinned = {each["Name"]: each.get("VersionConsistency") for each in definition["ContainerDefinitions"]}
+    assert pinned == {"app": None, "drain-sidecar": "disabled", READINESS_SIDECAR: "disabled"}
 
 
 def test_the_app_is_the_first_container_with_a_port(stack: Stack) -> None:
@@ -269,11 +271,12 @@ def test_the_app_is_the_first_container_with_a_port(stack: Stack) -> None:
     assert [each["Name"] for each in definition["ContainerDefinitions"] if "PortMappings" in each] == ["app"]
 
 
-def test_without_the_drain_sidecar_the_app_is_alone_and_essential(template: Json) -> None:
-    [definition] = Stack(template, {"DrainSidecar": "false"}).of_type("AWS::ECS::TaskDefinition").values()
-    assert [(each["Name"], each["Essential"]) for each in definition["ContainerDefinitions"]] == [
-        ("app", True)
-    ]
+@pytest.mark.parametrize(("given", "essential"), [("true", "drain-sidecar"), ("false", "app")])
+def test_one_container_is_essential(given: str, essential: str, template: Json) -> None:
+    """The readiness sidecar never is: its check would let ECS stop old tasks before clients have moved."""
+    [definition] = Stack(template, {"DrainSidecar": given}).of_type("AWS::ECS::TaskDefinition").values()
+    assert [each["Name"] for each in definition["ContainerDefinitions"] if each["Essential"]] == [essential]
+    assert READINESS_SIDECAR in [each["Name"] for each in definition["ContainerDefinitions"]]
 
 
 def test_record_goes_before_the_service_and_the_service_before_pushlive(stack: Stack) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SECONDS = 600
 FINE = FaultRates(push_lost=0, late=0, twice=0, slow=0, throttled=0, answer_lost=0, killed=0)
 STORY = Script(
-    setup=Setup(empty=False, drain_sidecar=True, health_check=False),
+    setup=Setup(empty=False, sidecars=True, health_check=False),
     fault_rates=FINE,
     steps=(Step("push", ("app:latest", "good"), wait=SECONDS),),
 )

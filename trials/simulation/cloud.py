@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from redeploy_service.app import Redeployment
@@ -12,14 +12,13 @@ from update_record.app import RecordUpdate
 from lab.ecs.api.ecs_api import EcsApi
 from lab.ecs.model.ecs_model import EcsModel
 from lab.ecs.model.engine import Options
-from lab.ecs.virtual.fake_runtime import FakeRuntime
+from lab.ecs.virtual.fake_runtime import Behaviour, FakeRuntime
 from pushlive.config import Settings
 from trials.simulation.bus import Bus, rules_of_template
 from trials.simulation.checks import Checks
 from trials.simulation.clients import CLIENTS
 from trials.simulation.clock import Clock
 from trials.simulation.faults import Faults
-from trials.simulation.images import DRAIN_SIDECAR, DRAIN_SIDECAR_DIGEST
 from trials.simulation.places import (
     ACCOUNT,
     CLUSTER,
@@ -85,10 +84,14 @@ class Cloud:
             unchecked_container_is_unknown=setup.strict_health,
         )
         self.model = EcsModel(self.registry, self.random, options=options, region=REGION, account=ACCOUNT)
-        drain_sidecar = replace(
-            DRAIN_SIDECAR, on_sigterm_seconds=setup.drain_seconds, ready_after_seconds=setup.drain_seconds
+        drains = Behaviour(
+            watches="app", on_sigterm_seconds=setup.drain_seconds, ready_after_seconds=setup.drain_seconds
         )
-        self.runtime = FakeRuntime(self.model, {DRAIN_SIDECAR_DIGEST: drain_sidecar})
+        sidecars = {
+            "drain-sidecar": drains,
+            "readiness-sidecar": Behaviour(watches="app", on_sigterm_seconds=0),
+        }
+        self.runtime = FakeRuntime(self.model, sidecars)
         self.settings = SETTINGS._replace(ttl_seconds=setup.ttl_seconds)
         self.checks = Checks(self)
         self.clients = Clients(self)

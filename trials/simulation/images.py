@@ -23,8 +23,7 @@ BROKEN = {
     "dies-later": Behaviour(exits_after_seconds=75, exit_code=1),
 }
 KINDS = {**GOOD, **BROKEN}
-DRAIN_SIDECAR_IMAGE = "public.ecr.aws/docker/library/busybox:1.37"
-DRAIN_SIDECAR = Behaviour(watches="app")
+SIDECAR_IMAGE = "public.ecr.aws/docker/library/busybox:1.37"
 LABELS: dict[str, str] = {}
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -36,7 +35,7 @@ def digest_of(label: str) -> str:
     return digest
 
 
-DRAIN_SIDECAR_DIGEST = digest_of("drain-sidecar")
+SIDECAR_DIGEST = digest_of("busybox")
 
 
 def in_words(text: str) -> str:

@@ -41,7 +41,7 @@ SETUPS = st.builds(
     reports_child=st.booleans(),
     breaker=st.sampled_from((True, True, True, False)),
     breaker_ends_rollbacks=st.sampled_from((True, True, False)),
-    drain_sidecar=st.booleans(),
+    sidecars=st.booleans(),
     reverse_shutdown=st.sampled_from((True, True, False)),
     strict_health=st.booleans(),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lab.ecs.api.requests import EcsError
-from trials.simulation.images import DRAIN_SIDECAR_IMAGE, KINDS, children_of, digest_of
+from trials.simulation.images import KINDS, SIDECAR_IMAGE, children_of, digest_of
 from trials.simulation.places import (
     CLUSTER,
     HOST_NAMES,
@@ -28,19 +28,23 @@ PORT = 8080
 ROLLED_BACK_SECONDS = 200
 INTERFACE_SECONDS = 8
 STACK_SECONDS = 180  # template.yaml, ServiceTimeout
-DRAIN_SIDECAR: Json = {
-    "name": "drain-sidecar",
-    "image": DRAIN_SIDECAR_IMAGE,
-    "dependsOn": [{"containerName": "app", "condition": "START"}],
-    "stopTimeout": 120,
-    "healthCheck": {
-        "command": ["CMD", "nc"],
-        "interval": 5,
-        "timeout": 3,
-        "retries": 6,
-        "startPeriod": 300,
-    },
-}
+SIDECARS: list[Json] = [
+    {
+        "name": name,
+        "image": SIDECAR_IMAGE,
+        "essential": name == "drain-sidecar",
+        "dependsOn": [{"containerName": "app", "condition": "START"}],
+        "stopTimeout": stop_timeout,
+        "healthCheck": {
+            "command": ["CMD", "nc"],
+            "interval": 5,
+            "timeout": 3,
+            "retries": retries,
+            "startPeriod": 300,
+        },
+    }
+    for name, stop_timeout, retries in (("readiness-sidecar", 2, 3), ("drain-sidecar", 120, 6))
+]
 # Name, cluster, images, opted in, controller.
 SERVICES: dict[str, tuple[str, tuple[str, ...], str, str]] = {
     "app": (CLUSTER, ("app:latest",), "on-push", "ECS"),
@@ -243,10 +247,10 @@ class Operators:
             for number, image in enumerate(SERVICES[name][1])
         ]
         containers[0] |= {"portMappings": [{"containerPort": PORT}], "stopTimeout": 120}
-        if self.cloud.setup.drain_sidecar:  # as in template.yaml
+        if self.cloud.setup.sidecars:  # as in template.yaml
             for each in containers:
                 each["essential"] = False
-            containers.append(DRAIN_SIDECAR)
+            containers += SIDECARS
         elif self.cloud.setup.health_check:
             containers[0]["healthCheck"] = {
                 "command": ["CMD", "true"],

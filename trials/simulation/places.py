@@ -35,8 +35,8 @@ class Setup:
     breaker: bool = True
     breaker_ends_rollbacks: bool = True
     """ECS gives a rollback up whose tasks fail, too; else it starts them for ever."""
-    drain_sidecar: bool = False
-    """Each service has the drain sidecar of template.yaml."""
+    sidecars: bool = False
+    """Each service has the sidecars of template.yaml; else the function asks the port."""
     drain_seconds: int = 95
     """Of the drain sidecar: until it is ready, and after SIGTERM."""
     ttl_seconds: int = TTL_SECONDS

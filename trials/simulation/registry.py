@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lab.ecs.model.world import Interface
-from trials.simulation.images import DRAIN_SIDECAR_DIGEST, DRAIN_SIDECAR_IMAGE
+from trials.simulation.images import SIDECAR_DIGEST, SIDECAR_IMAGE
 from trials.simulation.places import REGISTRY, Json, moment
 
 if TYPE_CHECKING:
@@ -107,8 +107,8 @@ class Registry:
 
     def resolve_image(self, image: str) -> str | None:
         """See World."""
-        if image in {DRAIN_SIDECAR_IMAGE, f"{DRAIN_SIDECAR_IMAGE.partition(':')[0]}@{DRAIN_SIDECAR_DIGEST}"}:
-            return DRAIN_SIDECAR_DIGEST
+        if image in {SIDECAR_IMAGE, f"{SIDECAR_IMAGE.partition(':')[0]}@{SIDECAR_DIGEST}"}:
+            return SIDECAR_DIGEST
         path = image.removeprefix(f"{REGISTRY}/")
         name, _, digest = path.partition("@")
         repository, _, tag = name.partition(":")

@@ -40,7 +40,7 @@ class Behaviour:
     healthy_after_seconds: float | None = 0  # what its health check answers; None: fails always
     unhealthy_after_seconds: float | None = None
     probe_seconds: float | None = 0.1  # None: the health check hangs
-    watches: str | None = None  # a drain sidecar: healthy when this container of its task has listened for
+    watches: str | None = None  # a sidecar: healthy when this container of its task has listened for
     ready_after_seconds: float = 0  # so long; it ends when that one has ended, after SIGTERM as soon as
     # it no longer listens
 
@@ -58,7 +58,7 @@ class FakeRuntime:
 
     def __init__(self, model: EcsModel, behaviours: dict[str, Behaviour] | None = None) -> None:
         self.model = model
-        self.behaviours = behaviours if behaviours is not None else {}  # by digest
+        self.behaviours = behaviours if behaviours is not None else {}  # by container name, or by digest
         self.events: list[EventMessage] = []
         self.commands: list[Command] = []
         self._running: dict[str, dict[str, _Running]] = {}  # by task and container
@@ -133,7 +133,9 @@ class FakeRuntime:
                 self._later(command.at, lambda now: self._exit(arn, name, 137, now))
 
     def _behaviour(self, task: Task, name: str) -> Behaviour:
-        return self.behaviours.get(task.containers[name].digest or "", Behaviour())
+        return self.behaviours.get(name) or self.behaviours.get(
+            task.containers[name].digest or "", Behaviour()
+        )
 
     def _pull(self, arn: str, name: str, command: PullImage) -> None:
         seconds = self.behaviours.get(command.digest, Behaviour()).pull_seconds

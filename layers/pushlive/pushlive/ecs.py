@@ -10,7 +10,14 @@ from botocore.exceptions import ClientError
 
 from pushlive.answers import IncompleteAnswerError, needed
 from pushlive.image_reference import is_in, without_digest
-from pushlive.model import HOST_NAME_TAG, Service, ServiceDeployment, Task, TaskDefinition
+from pushlive.model import (
+    HOST_NAME_TAG,
+    READINESS_SIDECAR,
+    Service,
+    ServiceDeployment,
+    Task,
+    TaskDefinition,
+)
 from pushlive.stopped_tasks import StoppedContainer, StoppedTask
 
 if TYPE_CHECKING:
@@ -171,6 +178,9 @@ def _task(task: Mapping[str, Any]) -> Task:
         last_status=task.get("lastStatus", ""),
         desired_status=task.get("desiredStatus", ""),
         health_status=task.get("healthStatus", "UNKNOWN"),
+        readiness=next(
+            (c.get("healthStatus", "UNKNOWN") for c in containers if c["name"] == READINESS_SIDECAR), ""
+        ),
         eni_id=eni_ids[0] if eni_ids else None,
         started_at=task.get("startedAt"),
         digests={c["name"]: c["imageDigest"] for c in containers if c.get("imageDigest")},

@@ -15,6 +15,9 @@ REDEPLOY_TAG = "pushlive:redeploy"
 HOST_NAME_TAG = "pushlive:hostname"
 DESIRED_COUNT_TAG = "pushlive:desired-count"
 
+READINESS_SIDECAR = "readiness-sidecar"
+"""The container whose health check says whether the task's port listens (template.yaml)."""
+
 # The states of ListServiceDeployments (API reference, ServiceDeployment, status).
 ROLLING_BACK = frozenset({"ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"})
 ROLLED_BACK = frozenset({"ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED"})
@@ -46,6 +49,8 @@ class Task(NamedTuple):
     last_status: str = ""
     desired_status: str = ""
     health_status: str = "UNKNOWN"
+    readiness: str = ""
+    """The health status of its readiness sidecar; empty: it has none."""
     eni_id: str | None = None
     started_at: datetime | None = None
     """When it became RUNNING."""

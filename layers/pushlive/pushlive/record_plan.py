@@ -1,8 +1,9 @@
 """Which addresses a service's record holds. Pure: the second table of docs/design.md.
 
 A candidate is a task that desires to run, is RUNNING, HEALTHY where the container with the port has a
-health check, has a public address, and answers on its port. While others have run for longer, a task that
-has only just begun to run is none: it may be about to end.
+health check, has a public address, and answers on its port: its readiness sidecar says so or, where it has
+none, the function asks. While others have run for longer, a task that has only just begun to run is none: it
+may be about to end.
 
 live state                                                        record
 ----------------------------------------------------------------  ---------------------------------

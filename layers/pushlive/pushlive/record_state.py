@@ -80,14 +80,16 @@ class LiveTasks:
         )
 
     def _target(self, task: Task, public_ip: str | None, definition: TaskDefinition) -> Target:
-        if not self.settings.probe:
+        if task.readiness:
+            unasked = ""
+        elif not self.settings.probe:
             unasked = "ProbePort is false"
         else:
             unasked = "" if definition.port is not None else "its task definition maps no TCP port"
         return Target(
             task=task,
             public_ip=public_ip,
-            port=None if unasked else definition.port,
+            port=None if unasked or task.readiness else definition.port,
             healthy=self._is_healthy(task, definition),
             ready=self._is_ready(task),
             unasked=unasked,
@@ -103,9 +105,13 @@ class LiveTasks:
     def _is_healthy(self, task: Task, definition: TaskDefinition) -> bool:
         """Whether nothing speaks against sending clients to the task, if its port answers.
 
-        A drain sidecar's check, which lets ECS wait until clients have moved, must not keep them from moving.
+        A readiness sidecar has asked the port. A drain sidecar's check, which lets ECS wait until clients
+        have moved, must not keep them from moving.
         """
-        waits = definition.port_has_health_check or not self.settings.probe or definition.port is None
+        if task.readiness not in ("", "HEALTHY"):
+            return False
+        is_asked = bool(task.readiness) or (self.settings.probe and definition.port is not None)
+        waits = definition.port_has_health_check or not is_asked
         if definition.has_health_check and waits:
             return task.health_status == "HEALTHY"
         return task.health_status != "UNHEALTHY"

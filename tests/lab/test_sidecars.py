@@ -1,4 +1,4 @@
-"""The drain sidecar's script, as template.yaml has it, with the lab's stand-ins for busybox's programs."""
+"""The sidecars' scripts, as template.yaml has them, with the lab's stand-ins for busybox's programs."""
 
 from __future__ import annotations
 
@@ -91,13 +91,17 @@ class Metadata(HTTPServer):
 
 
 @pytest.fixture(scope="module")
-def definition() -> Json:
+def definitions() -> dict[str, Json]:
+    """The containers of template.yaml's task, by name."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_DEFAULT_REGION", REGION)
         [definition] = Stack(transformed_template(SERVICE), {}).of_type("AWS::ECS::TaskDefinition").values()
-    [drain_sidecar] = [each for each in definition["ContainerDefinitions"] if each["Name"] == "drain-sidecar"]
-    found: Json = drain_sidecar
-    return found
+    return {each["Name"]: each for each in definition["ContainerDefinitions"]}
+
+
+@pytest.fixture(scope="module")
+def definition(definitions: dict[str, Json]) -> Json:
+    return definitions["drain-sidecar"]
 
 
 @pytest.fixture
@@ -127,18 +131,21 @@ def metadata() -> Iterator[Metadata]:
     running.end()
 
 
+def environment_of(programs: Path, app: App, metadata: Metadata) -> dict[str, str]:
+    host, port = metadata.server_address[:2]
+    return {
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "PORT": str(app.server_address[1]),
+        "ECS_CONTAINER_METADATA_URI_V4": f"http://{host!s}:{port}/v4/1",
+    }
+
+
 @contextmanager
 def drain_sidecar(
     command: list[str], programs: Path, app: App, metadata: Metadata, drain_seconds: int = LONG
 ) -> Iterator[subprocess.Popen[str]]:
     """The drain sidecar, from when it has asked for the first time."""
-    host, port = metadata.server_address[:2]
-    environment = {
-        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
-        "PORT": str(app.server_address[1]),
-        "DRAIN_SECONDS": str(drain_seconds),
-        "ECS_CONTAINER_METADATA_URI_V4": f"http://{host!s}:{port}/v4/1",
-    }
+    environment = environment_of(programs, app, metadata) | {"DRAIN_SECONDS": str(drain_seconds)}
     process = subprocess.Popen(  # noqa: S603 - ours
         command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -299,3 +306,59 @@ def test_its_health_check_wants_both(
         check=False,
     )
     assert (done.returncode == 0) == (ready and listens)
+
+
+# the readiness sidecar
+
+
+@pytest.mark.parametrize(
+    ("address", "knows", "indent", "healthy"),
+    [
+        pytest.param(OWN_ADDRESS, [OWN_ADDRESS], None, True, id="the-port-listens"),
+        pytest.param(OWN_ADDRESS, [OWN_ADDRESS], 4, True, id="metadata-as-the-guide-prints-them"),
+        pytest.param("127.0.0.1", [OWN_ADDRESS], None, False, id="on-loopback-only"),
+        pytest.param(None, [OWN_ADDRESS], None, False, id="nobody-listens"),
+        pytest.param("127.0.0.1", [], None, False, id="the-task-has-no-address-yet"),
+    ],
+)
+def test_the_readiness_sidecar_is_healthy_while_the_port_listens_at_the_tasks_own_address(
+    address: str | None,
+    knows: list[str],
+    indent: int | None,
+    healthy: bool,  # noqa: FBT001 - a column of the table
+    definitions: dict[str, Json],
+    programs: Path,
+    metadata: Metadata,
+    tmp_path: Path,
+) -> None:
+    kind, check = definitions["readiness-sidecar"]["HealthCheck"]["Command"]
+    assert kind == "CMD-SHELL"
+    metadata.addresses, metadata.indent = knows, indent
+    app = App(address or OWN_ADDRESS)
+    if address is None:
+        app.end()
+    done = subprocess.run(  # noqa: S603 - ours
+        ["/bin/sh", "-c", check.replace("/tmp/", f"{tmp_path}/")],  # noqa: S108 - its own
+        env=environment_of(programs, app, metadata),
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+    assert (done.returncode == 0) is healthy
+    if address is not None:
+        app.end()
+
+
+def test_the_readiness_sidecar_does_not_hold_back_the_end_of_its_task(
+    definitions: dict[str, Json], programs: Path, app: App, metadata: Metadata
+) -> None:
+    process = subprocess.Popen(  # noqa: S603 - ours
+        definitions["readiness-sidecar"]["Command"],
+        env=environment_of(programs, app, metadata),
+        start_new_session=True,
+    )
+    try:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) in (0, -signal.SIGTERM), "the signal may come before the script's first line"
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
