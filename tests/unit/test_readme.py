@@ -11,6 +11,7 @@ import pytest
 from pushlive.metrics import Metric
 from trials.bench import benchmark_table, costs_at_scale
 from trials.bench.costs import costs, table
+from trials.simulation.mutants import MUTANTS
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -63,6 +64,12 @@ def test_the_load_s_sentences_are_sums_of_its_table() -> None:
         failed_of("naive recorder", killed=False),
         failed_of("pushlive", killed=True),
     ]
+
+
+def test_the_deliberate_defects_are_those_that_are_planted() -> None:
+    shown = (ROOT / "docs" / "reliability.md").read_text().partition("| defect | seen in |")[2]
+    rows = re.findall(r"^\| (.+?) \| (.+?) \| .+? \|$", shown, flags=re.MULTILINE)
+    assert rows == [(each.name, each.seen_in) for each in MUTANTS]
 
 
 def test_the_costs_are_those_that_the_command_prints() -> None:
