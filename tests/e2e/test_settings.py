@@ -123,6 +123,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SettingsStack]:
 
 def test_each_command_of_the_page_is_typed_here() -> None:
     assert {title: len(lines) for title, lines in PAGE.items()} == {
+        "Parameters": 0,
         "Put a secret": 1,
         "Let the program read it": 1,
         "Change a secret": 2,

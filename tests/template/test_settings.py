@@ -1,4 +1,4 @@
-"""Settings and secrets: what the task definition names, and what the role that starts tasks may read."""
+"""The page's parameters; settings and secrets: what tasks get, and what the role that starts them may do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from lab.template import ACCOUNT, PARTITION, REGION, ROOT, Json, Stack, fill
+from lab.template import ACCOUNT, PARTITION, REGION, ROOT, SERVICE, Json, Stack, fill, written_template
 
 PAGE = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
 FILE = "arn:aws:s3:::shop-settings/live/app.env"
@@ -41,6 +41,15 @@ def statements(stack: Stack) -> dict[str, list[tuple[str, str]]]:
     }
     assert all(each.keys() == {"Effect", "Action", "Resource"} for each in chain(*found.values()))
     return {name: [(each["Action"], each["Resource"]) for each in listed] for name, listed in found.items()}
+
+
+def test_the_pages_table_has_each_parameter_with_its_default() -> None:
+    shown: dict[str, str] = {}
+    for titles, defaults in re.findall(r"^\| (`.+?`) \| ([^|]+) \|", PAGE, flags=re.MULTILINE):
+        names, values = re.findall(r"\w+", titles), defaults.split(", ")
+        shown |= dict(zip(names, values if len(values) > 1 else values * len(names), strict=True))
+    parameters = written_template(SERVICE)["Parameters"]
+    assert shown == {name: str(each["Default"]) or "none" for name, each in parameters.items()}
 
 
 @pytest.mark.parametrize("names", ["", "A", "DATABASE_URL,API_KEY", "A,B,C", "A,B,C,D", "A,B,C,D,E"])

@@ -1,4 +1,4 @@
-"""The README's figures are those of a file that a command wrote, or of what a command prints."""
+"""The figures of the pages are those of a file that a command wrote, or of what a command prints."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from pushlive.metrics import Metric
 from trials.bench import benchmark_table, costs_at_scale
 from trials.bench.costs import costs, table
+from trials.simulation.mutants import MUTANTS
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -28,7 +29,7 @@ def test_each_command_is_run_by_ci_or_says_what_it_needs() -> None:
 
 
 def test_the_load_s_table_is_that_of_its_file() -> None:
-    lines = (ROOT / "README.md").read_text().splitlines()
+    lines = (ROOT / "docs" / "reliability.md").read_text().splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("| failed/all requests |"))
     services = [cell.strip().replace("<br>", ", ") for cell in lines[start].split("|")[2:-1]]
     shown = set()
@@ -41,6 +42,34 @@ def test_the_load_s_table_is_that_of_its_file() -> None:
     assert shown == {
         (each["phase"], each["service"], f"{each['failed']}/{each['requests']}") for each in counts
     }
+
+
+def test_the_load_s_sentences_are_sums_of_its_table() -> None:
+    counts = json.loads((ROOT / "trials" / "load" / "load.json").read_text())["counts"]
+
+    def failed_of(service: str, *, killed: bool) -> str:
+        """Failed and all requests to the service's two images."""
+        found = [
+            each
+            for each in counts
+            if each["service"].startswith(service)
+            and each["phase"] != "all"
+            and (each["phase"] == "a task killed") is killed
+        ]
+        return f"{sum(each['failed'] for each in found):,} of {sum(each['requests'] for each in found):,}"
+
+    shown = re.findall(r"[\d,]+ of [\d,]+\b", (ROOT / "README.md").read_text().partition("`make load`")[2])
+    assert shown == [
+        failed_of("pushlive", killed=False),
+        failed_of("naive recorder", killed=False),
+        failed_of("pushlive", killed=True),
+    ]
+
+
+def test_the_deliberate_defects_are_those_that_are_planted() -> None:
+    shown = (ROOT / "docs" / "reliability.md").read_text().partition("| defect | seen in |")[2]
+    rows = re.findall(r"^\| (.+?) \| (.+?) \| .+? \|$", shown, flags=re.MULTILINE)
+    assert rows == [(each.name, each.seen_in) for each in MUTANTS]
 
 
 def test_the_costs_are_those_that_the_command_prints() -> None:
@@ -60,9 +89,8 @@ def test_the_costs_are_the_sums_of_list_prices() -> None:
     }
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/performance.md"])
-def test_the_benchmarks_are_those_of_their_file(page: str) -> None:
-    assert f"\n{benchmark_table.table()}\n" in (ROOT / page).read_text()
+def test_the_benchmarks_are_those_of_their_file() -> None:
+    assert f"\n{benchmark_table.table()}\n" in (ROOT / "docs" / "performance.md").read_text()
 
 
 def test_the_costs_at_scale_are_those_that_the_command_prints() -> None:

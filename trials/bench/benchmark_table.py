@@ -1,4 +1,4 @@
-"""The README's table of the figures that `make bench` wrote: `python3 trials/bench/benchmark_table.py`."""
+"""The first tables of docs/performance.md, of benchmarks.json: `python3 trials/bench/benchmark_table.py`."""
 
 from __future__ import annotations
 

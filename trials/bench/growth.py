@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SIZES = ((1, 1), (10, 1), (100, 3), (1000, 10))
 """Services, and how many of them are concerned."""
-TIMEOUT_SECONDS = 60  # template.yaml
+TIMEOUT_SECONDS = 60  # pushlive.yaml
 CHANGING = {"UpdateService", "CreateLogStream", "PutLogEvents", "ChangeResourceRecordSets", "Publish"}
 SETTLED_SECONDS = 1200
 EVERY_SERVICE_BY_ITSELF = 10**6

@@ -46,7 +46,7 @@ TOPIC_ARN = f"arn:aws:sns:{REGION}:{ACCOUNT}:pushlive"
 START = datetime(2026, 11, 20, 10, 0, 0, tzinfo=UTC).timestamp()
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
-TIMEOUT_SECONDS = 60  # template.yaml, Globals
+TIMEOUT_SECONDS = 60  # pushlive.yaml, Globals
 CALM_SECONDS = 300  # after so long a deployment without failures is over, its old tasks are gone
 
 

@@ -136,7 +136,7 @@ class Ecs(Client):
     def _answer(self, operation: str, request: Json, run: Run) -> Json:
         self._cloud.checks.before_call(run, operation, request)
         if operation == "UpdateService":
-            # template.yaml: only of services that ask for it (aws:ResourceTag/pushlive:redeploy).
+            # pushlive.yaml: only of services that ask for it (aws:ResourceTag/pushlive:redeploy).
             service = self._cloud.service(request["service"])
             if service is not None and service.tags.get("pushlive:redeploy") != "on-push":
                 run.met_faults = True

@@ -389,13 +389,13 @@ MUTANTS = (
         setup=Setup(empty=True, breaker_ends_rollbacks=False),
     ),
     Mutant(
-        "a rollback told as a success",
+        "a rollback notified as a success",
         "amazon-ecs-deploy-task-definition #191, App Runner (containers-roadmap 209)",
         _tells_a_rollback_as_live,
         story=(GOOD_PUSH, BROKEN_PUSH),
     ),
     Mutant(
-        "no notice of what became of it",
+        "no notification",
         "App Runner (containers-roadmap 213)",
         lambda: [(outcome_plan, "ended", lambda *_: [])],
     ),
@@ -405,7 +405,7 @@ MUTANTS = (
         lambda: [(leases, "finish", _nothing)],
         story=(GOOD_PUSH, Step("push_same", ("app:latest",), 310)),
     ),
-    Mutant("hold what ran", "aws-cdk 14994: the first deployment", _forgets_that_it_ran),
+    Mutant("scale what ran to zero", "aws-cdk 14994: the first deployment", _forgets_that_it_ran),
     Mutant(
         "trust the task event's address",
         "cdk-ecs-public-discovery: a late RUNNING brings a dead task back",

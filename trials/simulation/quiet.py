@@ -25,7 +25,7 @@ SCHEDULE_SECONDS = 300
 IMAGE = "quiet for 10 minutes: the image that the tag names runs, or has failed and the last good one runs"
 RECORD = "quiet for 10 minutes: each record holds exactly the answering tasks"
 STILL = "quiet for 10 minutes: nothing changes any more"
-TOLD = "quiet for 10 minutes: what became of each deployment was told"
+TOLD = "quiet for 10 minutes: each deployment's outcome was notified"
 RESOLVED = "quiet for 10 minutes: resolvers answer what the record holds"
 
 

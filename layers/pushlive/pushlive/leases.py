@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pushlive.redeploy_plan import DeploymentState
 
-# The function's time-out in template.yaml: a lease is made after its run began, so after so long that run is
+# The function's time-out in pushlive.yaml: a lease is made after its run began, so after so long that run is
 # over. The slack is for a request that was on its way when Lambda ended the run.
 RUN_SECONDS = 60
 SLACK_SECONDS = 5

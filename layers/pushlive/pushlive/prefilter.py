@@ -1,10 +1,9 @@
-"""Which services of a large cluster are worth a look.
+"""Which services of a large cluster are to be reconciled.
 
-A look costs some calls a service, and a thousand services of a cold function more calls than ECS answers
-before the time-out (ECS API reference, "Request throttling": 20 a second of ListTasks and DescribeTasks).
-What their tasks run is read at two calls for a hundred tasks, and what the tags name at one for a hundred
-tags. That is enough to know of most services that `plan_deployment` would leave them. Where it is not, a
-service gets its look.
+That costs some calls a service: for a thousand services of a cold function more calls than ECS answers before
+the time-out (ECS API reference, "Request throttling": 20 a second of ListTasks and DescribeTasks). What their
+tasks run is read at two calls for a hundred tasks, and what the tags name at one for a hundred tags. That is
+enough to know of most services that `plan_deployment` would leave them. The others are reconciled.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from pushlive.redeploy_state import LiveServices
 
 SMALL = 3
-"""So many services are looked at without a prefilter, which costs as much as it saves there."""
+"""So many services are reconciled without a prefilter, which costs as much as it saves there."""
 
 
 class Prefilter(NamedTuple):
