@@ -21,15 +21,20 @@ NO_VALUE = {"Ref": "AWS::NoValue"}
 IN_SUB = re.compile(r"\$\{([^!}][^}]*)\}")
 PARTITION, ACCOUNT, REGION = "aws", "123456789012", "us-east-1"
 HOSTED_ZONE_ID, HOST_NAME = "Z0123456789ABCDEFGHIJ", "hello.example.com"
+NAMED = {"HostedZoneId": HOSTED_ZONE_ID, "HostName": HOST_NAME}
+ORIGIN = {"OriginName": f"origin-{HOST_NAME}"}
 
-SERVICE, PUSHLIVE = "template.yaml", "pushlive.yaml"
+SERVICE, PUSHLIVE, HTTPS = "template.yaml", "pushlive.yaml", "https.yaml"
 CLUSTER = {"ClusterName": "shop", "Repositories": "shop-*"}
 # What makes each shape: a template, and its parameters.
 SHAPES: dict[str, tuple[str, dict[str, str]]] = {
-    "service": (SERVICE, {"HostedZoneId": HOSTED_ZONE_ID, "HostName": HOST_NAME}),
+    "service": (SERVICE, NAMED),
+    "service-for-https": (SERVICE, {**NAMED, "Https": "true"}),
     "service-without-host-name": (SERVICE, {}),
     "pushlive": (PUSHLIVE, {**CLUSTER, "HostedZoneId": HOSTED_ZONE_ID, "HostNames": "*.example.com"}),
     "pushlive-without-host-names": (PUSHLIVE, CLUSTER),
+    "https": (HTTPS, {**NAMED, **ORIGIN, "OriginSecret": "0123456789abcdef", "SecurityHeaders": "true"}),
+    "https-without-host-name": (HTTPS, ORIGIN),
 }
 
 

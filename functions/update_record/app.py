@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
 
-from pushlive import aws, cloudformation, ecs, events, probe, route53
+from pushlive import aws, cloudformation, ec2, ecs, events, probe, route53
 from pushlive.boundary import serve_each
 from pushlive.config import ConfigError, Settings
 from pushlive.metrics import Metric, emit
@@ -274,8 +274,15 @@ class RecordUpdate:
         if request.resource_type == events.TASKS_GONE:
             logger.info("ignored", reason="not for this function")
             return
+        if request.resource_type == events.CLOUDFRONT_ADDRESSES:
+            cloudformation.serve(request, self._cloudfront_addresses, logger)
+            return
         # The zone that the stack moves away from is another one than the function's own.
         zone_id = request.hosted_zone_id or self.settings.hosted_zone_id
         there = replace(self, settings=self.settings._replace(hosted_zone_id=zone_id))
         records = StackRecords(self.settings, self.ecs_client, self.route53_client, there.remove)
         cloudformation.serve(request, records.carry_out, logger)
+
+    def _cloudfront_addresses(self, request: events.StackRequest) -> str | None:
+        """Return the prefix list as the resource's identity, so the template has it by `!Ref`."""
+        return None if request.request_type == "Delete" else ec2.cloudfront_prefix_list(self.ec2_client)

@@ -38,6 +38,7 @@ OPERATIONS = {
         "sns:Publish",
     },
     "UpdateRecord": {
+        "ec2:DescribeManagedPrefixLists",
         "ec2:DescribeNetworkInterfaces",
         "ecs:DescribeServices",
         "ecs:DescribeTaskDefinition",

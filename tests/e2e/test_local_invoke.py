@@ -212,6 +212,7 @@ STACKS = {
     "stack_deletes_record": ("UpdateRecord", "delete"),
     "stack_deletes_records": ("UpdateRecord", "delete"),
     "stack_creates_tasks_gone": ("RedeployService", "create"),
+    "stack_asks_cloudfront_addresses": ("UpdateRecord", "create"),
 }
 
 

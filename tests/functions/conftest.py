@@ -168,6 +168,15 @@ class CloudFormation:
         resource = {"LogicalResourceId": "TasksGone", "ResourceType": "Custom::TasksGone"}
         return {**request, **resource, "ResourceProperties": {"ServiceToken": "-", "ServiceTimeout": "600"}}
 
+    def request_for_cloudfronts_addresses(self, request_type: str, **more: str) -> Json:
+        """The event of the custom resource whose identity is the prefix list."""
+        request = self.request(request_type, "", **more)
+        resource = {
+            "LogicalResourceId": "CloudFrontAddresses",
+            "ResourceType": "Custom::CloudFrontAddresses",
+        }
+        return {**request, **resource, "ResourceProperties": {"ServiceToken": "-"}}
+
     @property
     def answer(self) -> Json:
         """The only answer."""

@@ -1203,3 +1203,35 @@ def test_a_dry_run_removes_neither_tag_nor_record(region: Region, cloudformation
     assert region.changes() == []
     assert cloudformation.answer["Status"] == "SUCCESS"
     assert region.addresses() == region.public_ips()
+
+
+# CloudFront's addresses
+
+
+def test_the_template_is_told_the_regions_prefix_list_of_cloudfront(
+    region: Region, cloudformation: CloudFormation
+) -> None:
+    lists = region.hands["ec2"].describe_managed_prefix_lists()["PrefixLists"]
+    [wanted] = [each for each in lists if each["PrefixListName"].endswith("global.cloudfront.origin-facing")]
+    region.update_record(cloudformation.request_for_cloudfronts_addresses("Create"))
+    assert cloudformation.answer["Status"] == "SUCCESS"
+    assert cloudformation.answer["PhysicalResourceId"] == wanted["PrefixListId"]
+
+
+def test_the_end_of_that_resource_asks_nothing(region: Region, cloudformation: CloudFormation) -> None:
+    event = cloudformation.request_for_cloudfronts_addresses("Delete", PhysicalResourceId="pl-1")
+    region.update_record(event)
+    assert (cloudformation.answer["Status"], cloudformation.answer["PhysicalResourceId"]) == (
+        "SUCCESS",
+        "pl-1",
+    )
+    assert region.calls("DescribeManagedPrefixLists") == []
+
+
+def test_a_region_without_that_prefix_list_is_named_with_the_way_out(
+    region: Region, cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pushlive.ec2.CLOUDFRONT_PREFIX_LIST", "com.amazonaws.global.none")
+    region.update_record(cloudformation.request_for_cloudfronts_addresses("Create"))
+    assert cloudformation.answer["Status"] == "FAILED"
+    assert "give the parameter Https false" in cloudformation.answer["Reason"]

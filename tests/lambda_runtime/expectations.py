@@ -60,6 +60,7 @@ ALL_IS_RIGHT = {
     "stack_deletes_record": (NOT_ITS_OWN, None),  # always something to do: below
     "stack_deletes_records": (NOT_ITS_OWN, None),
     "stack_creates_tasks_gone": ("create: asked by the stack", NOT_ITS_OWN),
+    "stack_asks_cloudfront_addresses": (NOT_ITS_OWN, "create: asked by the stack"),
 }
 RIGHT_ROWS = [
     pytest.param(function, event, says, id=f"{function}-{event}-{says.partition(':')[0]}")
@@ -128,6 +129,7 @@ ANSWERS = {
     "stack_deletes_record": ("UpdateRecord", "hello"),
     "stack_deletes_records": ("UpdateRecord", f"{HOST_NAME} of pushlive in "),
     "stack_creates_tasks_gone": ("RedeployService", "TasksGone"),
+    "stack_asks_cloudfront_addresses": ("UpdateRecord", "pl-"),
 }
 
 

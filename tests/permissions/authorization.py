@@ -187,6 +187,7 @@ def _topic(parameters: Json) -> Iterator[tuple[str, Context]]:
 
 
 RULES: dict[str, Callable[[Json], Iterator[tuple[str, Context]]]] = {
+    "ec2:DescribeManagedPrefixLists": _any_resource,
     "ec2:DescribeNetworkInterfaces": _any_resource,
     "ecr:BatchCheckLayerAvailability": _repository,
     "ecr:BatchGetImage": _repository,

@@ -130,6 +130,7 @@ EVERY_DAY = {
     "read-the-revision": part_of_service("DescribeServiceRevisions", "service-revision", "lab"),
     "list-deployments": ecs(REDEPLOY, "ListServiceDeployments", service="app"),
     "read-the-addresses": Call(UPDATE, "ec2", "DescribeNetworkInterfaces"),
+    "read-cloudfronts-addresses": Call(UPDATE, "ec2", "DescribeManagedPrefixLists"),
     "read-the-zone": Call(UPDATE, "route53", "GetHostedZone", {"Id": HOSTED_ZONE_ID}),
     "read-the-record": Call(UPDATE, "route53", "ListResourceRecordSets", {"HostedZoneId": HOSTED_ZONE_ID}),
     **{

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # Whole lives of a service, from each side.
 STORIES: list[Story] = [
     pushes.test_a_push_is_deployed,
+    records.test_the_template_is_told_the_regions_prefix_list_of_cloudfront,
     pushes.test_two_runs_at_the_same_time_end_in_the_same_state,
     pushes.test_a_lost_push_is_deployed_by_the_schedule_once,
     pushes.test_the_children_of_an_index_deploy_nothing_and_its_tag_deploys_once,
@@ -96,6 +97,9 @@ NEEDED_IN: dict[tuple[str, str], Story] = {
         "UpdateRecordRole",
         "ecs:ListServices",
     ): records.test_a_crashed_tasks_address_goes_at_once_while_another_answers,
+    ("UpdateRecordRole", "ec2:DescribeManagedPrefixLists"): (
+        records.test_the_template_is_told_the_regions_prefix_list_of_cloudfront
+    ),
     ("UpdateRecordRole", "ecs:UntagResource"): (
         records.test_a_stack_that_goes_takes_the_tag_then_the_record_and_nobody_puts_it_back
     ),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from lab.template import PUSHLIVE, REGION, SERVICE, SHAPES, Json, Stack, transformed_template
+from lab.template import HTTPS, PUSHLIVE, REGION, SERVICE, SHAPES, Json, Stack, transformed_template
 
 
 @pytest.fixture(scope="session")
 def templates() -> dict[str, Json]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_DEFAULT_REGION", REGION)  # the transform asks for the partition's name by it
-        return {name: transformed_template(name) for name in (SERVICE, PUSHLIVE)}
+        return {name: transformed_template(name) for name in (SERVICE, PUSHLIVE, HTTPS)}
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +29,12 @@ def shapes(templates: dict[str, Json]) -> dict[str, Stack]:
 def stack(shapes: dict[str, Stack]) -> Stack:
     """A service with a host name: all there is."""
     return shapes["service"]
+
+
+@pytest.fixture(scope="session")
+def https_stack(shapes: dict[str, Stack]) -> Stack:
+    """HTTPS in front of it, with a name of its own."""
+    return shapes["https"]
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,7 @@ ANY_RESOURCE = {
     ("UpdateRecordRole", "ecs:ListServices"): "a list has no resource; the condition names the cluster",
     ("UpdateRecordRole", "ecs:ListTasks"): "a list has no resource; the condition names the cluster",
     ("UpdateRecordRole", "ecs:DescribeTaskDefinition"): "IAM knows no resource for it; it only reads",
+    ("UpdateRecordRole", "ec2:DescribeManagedPrefixLists"): "IAM knows no resource for it; it only reads",
     ("UpdateRecordRole", "ec2:DescribeNetworkInterfaces"): "IAM knows no resource for it; it only reads",
 }
 
@@ -124,7 +125,7 @@ def test_grants_only_allow_what_they_name(any_stack: Stack) -> None:
     keys = {key for _, statement in statements(any_stack) for key in statement}
     effects = {statement["Effect"] for _, statement in statements(any_stack)}
     assert keys <= {"Effect", "Action", "Resource", "Condition"}
-    assert effects == {"Allow"}
+    assert effects <= {"Allow"}
 
 
 def test_functions_may_change_only_what_is_narrowed(pushlive_stack: Stack) -> None:

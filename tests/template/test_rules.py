@@ -52,6 +52,7 @@ OURS = {
     "stack_deletes_record": NOBODY,
     "stack_deletes_records": NOBODY,
     "stack_creates_tasks_gone": NOBODY,
+    "stack_asks_cloudfront_addresses": NOBODY,
 }
 
 # What each of AWS's samples would trigger in a stack of the sample's own account, cluster and repository.
@@ -234,14 +235,19 @@ def test_schedule_triggers_each_function_every_five_minutes(pushlive_stack: Stac
 
 
 def test_requests_of_the_stacks_trigger_the_function_that_serves_them(
-    stack: Stack, pushlive_stack: Stack
+    shapes: dict[str, Stack], pushlive_stack: Stack
 ) -> None:
+    stack = shapes["service-for-https"]
     made_by = {
         f"{name} by {each['ServiceToken']['Fn::GetAtt'][-1]}"
-        for kind in ("Custom::TasksGone", "Custom::RecordGone")
+        for kind in ("Custom::TasksGone", "Custom::RecordGone", "Custom::CloudFrontAddresses")
         for name, each in stack.of_type(kind).items()
     }
-    assert made_by == {"TasksGone by Outputs.RedeployServiceArn", "RecordGone by Outputs.UpdateRecordArn"}
+    assert made_by == {
+        "TasksGone by Outputs.RedeployServiceArn",
+        "RecordGone by Outputs.UpdateRecordArn",
+        "CloudFrontAddresses by Outputs.UpdateRecordArn",
+    }
     [records] = pushlive_stack.of_type("Custom::HostNameRecords").values()
     assert records["ServiceToken"] == {"Fn::GetAtt": [RECORD, "Arn"]}
     for function in (REDEPLOY, RECORD):

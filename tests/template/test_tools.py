@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.template import PUSHLIVE, ROOT, SERVICE, written_template
+from lab.template import HTTPS, PUSHLIVE, ROOT, SERVICE, written_template
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ SETTINGS = [
 ]
 
 
-@pytest.mark.parametrize("name", [SERVICE, PUSHLIVE])
+@pytest.mark.parametrize("name", [SERVICE, PUSHLIVE, HTTPS])
 def test_sam_validates_the_template(sam: Run, name: str) -> None:
     done = sam("validate", "--lint", "--template", name)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -35,19 +35,18 @@ def test_sam_validates_the_template(sam: Run, name: str) -> None:
 
 def test_cfn_lint_finds_nothing() -> None:
     # By its Python: a script's first line does not reach every path.
-    command = [sys.executable, str(Path(sys.executable).with_name("cfn-lint")), SERVICE, PUSHLIVE]
+    command = [sys.executable, str(Path(sys.executable).with_name("cfn-lint")), SERVICE, PUSHLIVE, HTTPS]
     done = subprocess.run(  # noqa: S603 - no shell
         command, cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_config_has_an_environment_for_aws_and_one_for_the_lab() -> None:
+def test_config_has_environments_for_aws_and_for_the_lab() -> None:
     assert CONFIG["version"] == 0.1
-    assert set(CONFIG) == {"version", "default", "lab"}
-    assert all(
-        set(section) == {"parameters"} for each in ("default", "lab") for section in CONFIG[each].values()
-    )
+    environments = {"default", "lab", "https", "https-lab"}
+    assert set(CONFIG) == {"version", *environments}
+    assert all(set(section) == {"parameters"} for each in environments for section in CONFIG[each].values())
 
 
 @pytest.fixture(scope="session")

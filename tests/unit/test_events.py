@@ -73,6 +73,7 @@ OURS: dict[str, tuple[type, str]] = {
     "stack_deletes_record": (StackRequest, ""),
     "stack_deletes_records": (StackRequest, ""),
     "stack_creates_tasks_gone": (StackRequest, ""),
+    "stack_asks_cloudfront_addresses": (StackRequest, ""),
 }
 
 DEFAULT = "cluster/default"
@@ -203,15 +204,22 @@ def test_stack_request(
 
 @pytest.mark.parametrize(
     ("name", "service_name", "host_name"),
-    [("stack_deletes_record", "hello", "hello.example.com"), ("stack_creates_tasks_gone", "", "")],
+    [
+        ("stack_deletes_record", "hello", "hello.example.com"),
+        ("stack_creates_tasks_gone", "", ""),
+        ("stack_asks_cloudfront_addresses", "", ""),
+    ],
 )
-def test_stack_request_about_a_service_or_tasks_names_no_cluster(
+def test_stack_request_about_anything_but_the_clusters_records_names_no_cluster(
     name: str, service_name: str, host_name: str
 ) -> None:
     event = read(EVENTS, name)
     trigger = parsed(event)
     assert isinstance(trigger, StackRequest)
-    assert (trigger.resource_type, trigger.made) == (event["ResourceType"], service_name or "TasksGone")
+    assert (trigger.resource_type, trigger.made) == (
+        event["ResourceType"],
+        service_name or event["LogicalResourceId"],
+    )
     assert (trigger.service_name, trigger.host_names) == (service_name, host_name)
     assert {trigger.cluster_name, trigger.hosted_zone_id} == {""}
 

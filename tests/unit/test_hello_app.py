@@ -132,6 +132,53 @@ def test_head_has_no_body(app: Running) -> None:
     assert (b"Content-Length: " in head, body) == (True, b"")
 
 
+def answer_to(run: Running, request: bytes) -> bytes:
+    """All that comes until the app closes the connection."""
+    with run.socket() as connection:
+        connection.sendall(request)
+        return rest_of(connection)
+
+
+def test_post_is_answered_when_its_body_has_come(app: Running) -> None:
+    """What is left unread would be the next request, on a connection that CloudFront's visitors share."""
+    connection = app.connect()
+    for _ in range(2):
+        connection.request("POST", "/", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        response = connection.getresponse()
+        assert (response.status, response.read()[:13]) == (200, b"Hello, World!")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"Content-Length: 1000000", id="too-long"),
+        pytest.param(b"Content-Length: -1", id="of-no-length"),
+        pytest.param(b"Content-Length: 5\r\nTransfer-Encoding: chunked", id="in-chunks"),
+    ],
+)
+def test_a_body_that_is_not_read_is_the_connections_last(app: Running, head: bytes) -> None:
+    answer = answer_to(app, b"POST / HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n\r\n" + HELLO)
+    assert answer.count(b"HTTP/1.1 200") == 1
+    assert b"Connection: close" in answer
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        pytest.param({}, 404, id="none"),
+        pytest.param({"X-Origin-Secret": "other"}, 404, id="another"),
+        pytest.param({"X-Origin-Secret": "a-secret"}, 200, id="the-secret"),
+    ],
+)
+def test_with_an_origin_secret_only_who_sends_it_is_answered(
+    tmp_path: Path, sent: dict[str, str], status: int
+) -> None:
+    with running(tmp_path, ORIGIN_SECRET="a-secret") as run:
+        connection = run.connect()
+        connection.request("GET", "/", headers=sent)
+        assert connection.getresponse().status == status
+
+
 def test_after_sigterm_each_client_is_served_and_asked_to_connect_anew(tmp_path: Path) -> None:
     with running(tmp_path, with_limit(tmp_path, "TIMEOUT_SECONDS", 60), DRAIN_SECONDS="600") as run:
         kept = run.connect()

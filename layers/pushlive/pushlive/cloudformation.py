@@ -25,30 +25,34 @@ class NotYetError(Exception):
     """The run has to end before the request is carried out: Lambda runs the request again."""
 
 
-def serve(request: StackRequest, carry_out: Callable[[StackRequest], None], logger: Logger) -> None:
+def serve(request: StackRequest, carry_out: Callable[[StackRequest], str | None], logger: Logger) -> None:
     """Carry the request out, and tell CloudFormation.
+
+    `carry_out` returns the PhysicalResourceId of what it made, where the request does not name it.
 
     Raises:
         NotYetError: `carry_out` is not through, and nothing is told.
     """
     try:
-        carry_out(request)
+        made = carry_out(request) or request.made
     except NotYetError:
         raise
     except Exception as error:
         logger.exception("failed", resource=request.made)
         answer(request, failure=f"{type(error).__name__}: {error}")
         return
-    logger.info(request.request_type.lower(), reason="asked by the stack", resource=request.made)
-    answer(request)
+    logger.info(request.request_type.lower(), reason="asked by the stack", resource=made)
+    answer(request, made)
 
 
-def answer(request: StackRequest, *, failure: str = "") -> None:
+def answer(request: StackRequest, made: str = "", *, failure: str = "") -> None:
     """Tell CloudFormation that the request was carried out, or why not.
+
+    `made` is the PhysicalResourceId, where it is not the one that the request names.
 
     What failed made nothing: so its resource keeps its identity, or has none of a resource that was made.
     """
-    physical_resource_id = request.made
+    physical_resource_id = made or request.made
     if failure or request.request_type == "Delete":
         physical_resource_id = request.physical_resource_id or request.logical_resource_id
     body = {

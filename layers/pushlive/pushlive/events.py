@@ -22,6 +22,7 @@ SHOWN = 80
 """So much of what somebody sent is repeated in an error or a reason."""
 TASKS_GONE = "Custom::TasksGone"
 RECORD_GONE = "Custom::RecordGone"
+CLOUDFRONT_ADDRESSES = "Custom::CloudFrontAddresses"
 """The type of the resource whose deletion waits for the tasks' end; the other one is the records'."""
 SERVICE_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 """API reference, CreateService, serviceName."""
@@ -82,7 +83,7 @@ class StackRequest(NamedTuple):
 
         CloudFormation then deletes the old one, and so the old records, once the update is through.
         """
-        if self.resource_type == TASKS_GONE:
+        if self.resource_type in (TASKS_GONE, CLOUDFRONT_ADDRESSES):
             return self.logical_resource_id
         return self.service_name or f"{self.host_names} of {self.cluster_name} in {self.hosted_zone_id}"
 
@@ -183,7 +184,7 @@ def _stack_request(event: dict[str, Any]) -> StackRequest:
         physical_resource_id=_text(event, "PhysicalResourceId") if "PhysicalResourceId" in event else None,
         resource_type=_text(event, "ResourceType"),
     )
-    if request.resource_type == TASKS_GONE:
+    if request.resource_type in (TASKS_GONE, CLOUDFRONT_ADDRESSES):
         return request
     if request.resource_type == RECORD_GONE:
         service_name = _service_name("ServiceName", _text(properties, "ServiceName"))
