@@ -25,6 +25,7 @@ from hypercorn.config import Config as ServerConfig
 from urllib3.exceptions import HTTPError
 
 from lab import identity, ministack
+from lab.cloudfront.edges import Edges
 from lab.cloudwatch import queue_metrics
 from lab.cloudwatch.function_metrics import FunctionMetrics
 from lab.containers.awslogs import TaskLogs
@@ -42,6 +43,7 @@ from lab.route53.name_server import DnsServer
 from lab.route53.propagation import Propagation
 from lab.route53.zones import RecordSets
 from lab.temporary import temporary_folder
+from lab.user.resolver import Resolver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -179,7 +181,10 @@ class Lab:
                 }
             )
             ministack.refuse_deletions(kept_by_tasks(self.ecs.interfaces, ministack.network_of))
-            self.names = Propagation(RecordSets(self.client("route53")), self._propagation_seconds)
+            self.edges = self._start_edges(stack)
+            self.names = Propagation(
+                RecordSets(self.client("route53"), self.edges), self._propagation_seconds
+            )
             self._serve(
                 Edge(
                     application,
@@ -279,6 +284,23 @@ class Lab:
         stack.callback(thread.join, 10)
         stack.callback(end.set)
 
+    def _start_edges(self, stack: ExitStack) -> Edges:
+        """Serve CloudFront's edges from a loop of their own: visitors must not slow AWS's APIs down."""
+        loop = _running_loop("edges", stack)
+
+        async def start() -> Edges:
+            edges = Edges(
+                self.client("cloudfront"),
+                lambda late_seconds: Resolver(self.dns, hold_seconds=late_seconds),
+                self.folder,
+            )
+            await edges.start()
+            return edges
+
+        edges = asyncio.run_coroutine_threadsafe(start(), loop).result(START_SECONDS)
+        stack.callback(lambda: asyncio.run_coroutine_threadsafe(edges.end(), loop).result(START_SECONDS))
+        return edges
+
     def _answer_dns(self, stack: ExitStack) -> None:
         """Serve DNS from a loop of its own: it asks Route 53, so it waits for the other one."""
         loop = _running_loop("dns", stack)
@@ -292,7 +314,7 @@ class Lab:
     def _records(self, stack: ExitStack) -> Callable[[], Records]:
         """Return what the name server answers: the record sets of now, or with a delay those of before."""
         if not self._propagation_seconds:
-            return RecordSets(self.client("route53"))
+            return RecordSets(self.client("route53"), self.edges)
         self.names.look()
         thread = threading.Thread(target=self.names.follow, name="propagation", daemon=True)
         thread.start()

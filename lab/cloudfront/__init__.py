@@ -1,0 +1,1 @@
+"""CloudFront: MiniStack has its API; here are the edges, which answer visitors."""
