@@ -57,6 +57,8 @@ def _say_what_to_type(lab: Lab, foreign: set[str], console: Console) -> None:
         {
             **{name: value for name, value in variables.items() if name.lower() != "no_proxy"},
             "PUSHLIVE_DNS_SERVER": f"{host}:{port}",
+            "PUSHLIVE_AUTHORITY": str(lab.edges.authority),
+            "PUSHLIVE_HTTPS_PORT": str(lab.edges.https_port),
             **(lab.docker.environment if lab.docker else {}),
         },
         sam.STACK_NAME,

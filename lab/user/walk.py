@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 ZONE = "example.com"
 HOST_NAME = f"hello.{ZONE}"
+ORIGIN_NAME = f"origin-{HOST_NAME}"
 PORT = 8080
 ENVIRONMENTS = (".venv", ".venv-sam", ".venv-aws")
 FIRST_REPOSITORY = "repositories[0].repositoryUri"
@@ -68,6 +69,16 @@ def parts(
             f"make why STACK={stack_name}",
         ],
     )
+    origin = f"OriginName={ORIGIN_NAME} OriginPort={parameters.get('ContainerPort', PORT)}"
+    own = f"HostedZoneId={parameters['HostedZoneId']} HostName={HOST_NAME}"
+    yield Part(
+        "For HTTPS, these as well. curl trusts the lab with --cacert $PUSHLIVE_AUTHORITY:",
+        [
+            f"sam deploy --config-env lab --parameter-overrides Https=true HostName={ORIGIN_NAME}",
+            f"sam deploy --config-env https-lab --parameter-overrides {origin} {own}",
+            f"python -m lab.user.browse https://{HOST_NAME}/",
+        ],
+    )
     yield Part(
         "docs/steering.md says how to pause, resume and go back. This prints the words in capitals:",
         [
@@ -76,7 +87,7 @@ def parts(
     )
     yield Part(
         "Remove it all; it asks three times, and y is the answer:",
-        ["sam delete --config-env lab"],
+        ["sam delete --config-env https-lab --no-prompts", "sam delete --config-env lab"],
     )
 
 

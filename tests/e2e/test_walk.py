@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SOURCES = ("Makefile", "template.yaml", "pushlive.yaml", "samconfig.toml")
+SOURCES = ("Makefile", "template.yaml", "pushlive.yaml", "https.yaml", "samconfig.toml")
 FOLDERS = ("functions", "layers", "lab", "commands", "hello_app", "requirements")
 README = commands(sam.ROOT / "README.md")
 STEERING = commands(sam.ROOT / "docs" / "steering.md")
@@ -33,7 +33,8 @@ class Person:
     """Has the lab in one terminal, and types into another one, whose shell knows nothing of it."""
 
     def __init__(self, said: str, home: Path) -> None:
-        _, _, self.variables, _, self.first, _, self.names, _, self.delete = said.strip().split("\n\n")
+        _, *said_and_lines = said.strip().split("\n\n")
+        self.variables, self.first, self.https, self.names, self.delete = said_and_lines[1::2]
         [self._browse] = (line for line in self.first.splitlines() if "lab.user.browse" in line)
         self._home = home
 
@@ -104,7 +105,7 @@ def person(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         said = ""
         for line in lab.stdout:
             said += line
-            if line.startswith("sam delete"):
+            if line.startswith("sam delete --config-env lab"):
                 break
         try:
             yield Person(said, tmp_path_factory.mktemp("home"))
@@ -141,6 +142,16 @@ def test_a_pause_and_a_way_back(person: Person) -> None:
     oldest = person.types(filled_in(look, words)).splitlines()[-1].split("\t")[1]
     person.types(filled_in(go_back, {**words, "DIGEST": oldest}))
     until(lambda: person.sees("1"), "the page of version 1")
+
+
+def test_https_is_two_more_commands(person: Person) -> None:
+    printed = person.types(person.https)
+    where = re.search(rf"^https://{walk.HOST_NAME}/ is at (\S+), port (\d+):$", printed, re.MULTILINE)
+    assert where, printed
+    assert "Hello, World! version 1," in printed
+    address, port = where.groups()
+    resolved = f"--resolve {walk.HOST_NAME}:{port}:{address} https://{walk.HOST_NAME}:{port}/"
+    assert "Hello, World!" in person.types(f'curl -sS --fail --cacert "$PUSHLIVE_AUTHORITY" {resolved}')
 
 
 def test_sam_delete_asks_three_times_and_leaves_nothing(
