@@ -23,7 +23,7 @@ def test_the_printed_lines_are_the_deploy(live: Typed) -> None:
 
 
 def test_the_lines_that_make_lab_prints_are_the_deploy(live: Typed) -> None:
-    parts = walk.parts(sam.ROOT, {}, sam.STACK_NAME, {}, docker=True)
+    parts = walk.parts(sam.ROOT, {}, sam.STACK_NAME, {"HostedZoneId": "Z1"}, docker=True)
     image, first, second = (line for part in parts for line in part.lines if "IMAGE" in line)
     for version, line in (("1", first), ("2", second)):
         live.types(f"{image}\n{line}")
@@ -38,8 +38,8 @@ def test_each_task_is_a_container_with_an_address_of_its_own(live: Typed) -> Non
     assert live.lab.network is not None
     label = f"label=pushlive.lab={live.lab.network.name}"
     until(
-        lambda: len(live.docker.run("ps", "--quiet", "--filter", label).split()) == 4,
-        "each task to have two containers, its drain sidecar and its own",
+        lambda: len(live.docker.run("ps", "--quiet", "--filter", label).split()) == 6,
+        "each task to have three containers, its own and two sidecars",
     )
     live.ecs.update_service(cluster=cluster, service=service, desiredCount=1)
     until(lambda: live.is_steady(1), "one task again")
