@@ -24,7 +24,9 @@ ROOT = Path(__file__).parents[2]
 STACK_NAME = "pushlive-lab"
 AWS_SECONDS = {"DrainSeconds": 95, "MinReadySeconds": 15, "TtlSeconds": 10}
 """Parameters that are times, as the template has them."""
+HTTPS_STACK_NAME = "pushlive-lab-https"
 CONFIG = ("--config-file", str(ROOT / "samconfig.toml"), "--config-env", "lab")
+HTTPS_CONFIG = (*CONFIG[:-1], "https-lab")
 KEPT = ROOT / ".lab" / "sam"
 # What sam writes of itself belongs into its application folder, which is ~/.aws-sam otherwise
 # (samcli/cli/global_config.py).
@@ -100,13 +102,32 @@ def deploy(
         environment(lab),
         progress,
     )
-    [stack] = lab.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
+    return outputs(lab, STACK_NAME)
+
+
+def deploy_https(
+    lab: Lab, parameters: Mapping[str, str], progress: Callable[[str], None] = print
+) -> dict[str, str]:
+    """Deploy https.yaml to the lab and return its outputs."""
+    overrides = [f"{name}={value}" for name, value in parameters.items()]
+    run(["deploy", *HTTPS_CONFIG, "--parameter-overrides", *overrides], environment(lab), progress)
+    return outputs(lab, HTTPS_STACK_NAME)
+
+
+def outputs(lab: Lab, stack_name: str) -> dict[str, str]:
+    """Return a stack's outputs."""
+    [stack] = lab.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
 def delete(lab: Lab, progress: Callable[[str], None] = print) -> None:
     """Delete the stack."""
     run(["delete", *CONFIG, "--stack-name", STACK_NAME, "--no-prompts"], environment(lab), progress)
+
+
+def delete_https(lab: Lab, progress: Callable[[str], None] = print) -> None:
+    """Delete the stack of https.yaml."""
+    run(["delete", *HTTPS_CONFIG, "--no-prompts"], environment(lab), progress)
 
 
 def environment(lab: Lab) -> dict[str, str]:

@@ -44,9 +44,8 @@ def watch(good: Typed) -> Iterator[Watch]:
 @pytest.fixture
 def visits(good: Typed) -> Iterator[list[Request]]:
     """What visitors meet, from the good image on."""
-    load = mix.load(
-        good.lab.dns, [HOST_NAME], PORT, requests_per_second=REQUESTS_PER_SECOND, speed=good.lab.speed
-    )
+    door = mix.Door(HOST_NAME, PORT)
+    load = mix.load(good.lab.dns, [door], requests_per_second=REQUESTS_PER_SECOND, speed=good.lab.speed)
     with Answers(load) as answers:
         found = answers.requests[HOST_NAME]
         until(lambda: found, "the visitors' first page")

@@ -43,8 +43,7 @@ def test_the_next_command_of_the_service_sets_up_https_and_its_output_is_the_pag
     assert arguments[:2] == ["sam", "deploy"]
     typed = [each.replace("HostName=NAME", f"HostName={NAME}") for each in arguments[1:]]
     sam.run(typed, sam.environment(stack.lab), quiet)
-    [https] = stack.lab.client("cloudformation").describe_stacks(StackName="pushlive-lab-https")["Stacks"]
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in https["Outputs"]}
+    outputs = sam.outputs(stack.lab, sam.HTTPS_STACK_NAME)
     assert outputs["Step1Url"] == f"https://{NAME}/"
     until(lambda: "version 1," in reads(stack, NAME), "the page by https")
     assert "version 1," in reads(stack, outputs["DistributionName"])
@@ -73,18 +72,7 @@ def test_a_push_reaches_the_visitors_of_https(stack: DeployedStack) -> None:
 
 
 def test_without_https_the_container_port_is_open_again(stack: DeployedStack) -> None:
-    sam.run(
-        [
-            "delete",
-            "--config-file",
-            str(sam.ROOT / "samconfig.toml"),
-            "--config-env",
-            "https-lab",
-            "--no-prompts",
-        ],
-        sam.environment(stack.lab),
-        quiet,
-    )
+    sam.delete_https(stack.lab, quiet)
     assert Resolver(stack.lab.dns).resolve(NAME) == []
     stack.deploy(HostName=NAME, Https="false")
     until(lambda: stack.says("2"), "the page by http")

@@ -149,8 +149,8 @@ def test_every_image_s_program_is_in_it(name: str, start_seconds: float, tmp_pat
 
 
 def test_the_clients_together_ask_at_the_rate_and_one_after_the_other() -> None:
-    names = ["a.example.com", "b.example.com", "c.example.com"]
-    found = mix.clients(names, 8080, requests_per_second=60, hold_seconds=0.5)
+    doors = [mix.Door(f"{each}.example.com", 8080) for each in "abc"]
+    found = mix.clients(doors, requests_per_second=60, hold_seconds=0.5)
     assert sum(client.requests_per_second for client in found) == pytest.approx(60)
     starts = sorted(client.first_after_seconds for client in found)
     gaps = [later - earlier for earlier, later in itertools.pairwise(starts)]
@@ -160,10 +160,20 @@ def test_the_clients_together_ask_at_the_rate_and_one_after_the_other() -> None:
 @pytest.mark.parametrize("keeps_alive", [False, True], ids=["new-connections", "kept-alive"])
 @pytest.mark.parametrize("holds_seconds", [0, 0.5], ids=["honours-the-TTL", "holds-longer"])
 def test_every_service_has_every_kind_of_client(holds_seconds: float, *, keeps_alive: bool) -> None:
-    found = mix.clients(["a.example.com", "b.example.com"], 8080, requests_per_second=60, hold_seconds=0.5)
+    doors = [mix.Door("a.example.com", 8080), mix.Door("b.example.com", 8080)]
+    found = mix.clients(doors, requests_per_second=60, hold_seconds=0.5)
     wanted = [c for c in found if (c.keeps_alive, c.holds_seconds) == (keeps_alive, holds_seconds)]
     assert {client.host_name for client in wanted} == {"a.example.com", "b.example.com"}
     assert len({client.name.partition(": ")[2] for client in wanted}) == 1
+
+
+def test_by_https_every_kind_of_client_asks_once_by_get_and_once_by_post() -> None:
+    doors = [mix.Door("a.example.com", 443, "authority.pem"), mix.Door("b.example.com", 8080)]
+    found = mix.clients(doors, requests_per_second=60, hold_seconds=0.5)
+    kinds = {(c.host_name[0], c.keeps_alive, c.holds_seconds, c.posts) for c in found}
+    wanted = set(itertools.product("a", (False, True), (0, 0.5), (False, True)))
+    assert kinds == wanted | set(itertools.product("b", (False, True), (0, 0.5), (False,)))
+    assert {c.authority for c in found if c.host_name[0] == "a"} == {"authority.pem"}
 
 
 class Watched:

@@ -16,7 +16,7 @@ from lab.user import sam
 from lab.user.browse import page
 from lab.user.mail_box import Inbox
 from lab.user.resolver import Resolver
-from lab.user.walk import HOST_NAME, ZONE
+from lab.user.walk import HOST_NAME, ORIGIN_NAME, ZONE
 from trials.demo.story import Story
 from trials.demo.watch import Watch
 from trials.load import mix
@@ -73,8 +73,7 @@ class Demo:
         self._timeline = Timeline(self._lab, self._cluster, self._port)
         visitors = mix.load(
             self._lab.dns,
-            [HOST_NAME],
-            self._port,
+            [mix.Door(HOST_NAME, self._port)],
             requests_per_second=REQUESTS_PER_SECOND,
             speed=self._lab.speed,
             timeout_seconds=PATIENCE_SECONDS,
@@ -87,6 +86,7 @@ class Demo:
                 self.kill_a_task()
                 self.lose_an_event()
             recording = self._recording()
+        self.set_https_up()
         self.delete_the_stack()
         note_visits(self._story.steps, recording)
         self._story.end(self._lab.speed)
@@ -175,10 +175,24 @@ class Demo:
             self._measure_record(step)
         self._story.say(f"the five-minute schedule found it ({300 / self._lab.speed:g} s in this lab)")
 
+    def set_https_up(self) -> None:
+        """The service gets another name, at which CloudFront finds it, and CloudFront gets the first one."""
+        with self._story.step("7. HTTPS: two more commands"):
+            for_cloudfront = {"HostName": ORIGIN_NAME, "Https": "true"}
+            origin = {"OriginName": ORIGIN_NAME, "OriginPort": str(self._port)}
+            own = {"HostedZoneId": self._zone, "HostName": HOST_NAME}
+            with self._story.awaiting("sam deploy"):
+                sam.deploy(self._lab, self._lab.folder / "build", for_cloudfront, self._story.progress)
+            with self._story.awaiting("sam deploy of https.yaml"):
+                outputs = sam.deploy_https(self._lab, origin | own, self._story.progress)
+            text = self._page_of("3", https=True)
+        self._story.say(f"{outputs['Step1Url']} says: [cyan]{escape(text.strip())}[/]")
+
     def delete_the_stack(self) -> None:
         """Nothing is left behind: no image, no record, no task."""
-        with self._story.step("7. sam delete leaves nothing behind"):
+        with self._story.step("8. sam delete leaves nothing behind"):
             with self._story.awaiting("sam delete"):
+                sam.delete_https(self._lab, self._story.progress)
                 sam.delete(self._lab, self._story.progress)
             records = self._lab.client("route53").list_resource_record_sets(HostedZoneId=self._zone)
             left = [r["Name"] for r in records["ResourceRecordSets"] if r["Type"] not in ("NS", "SOA")]
@@ -187,6 +201,7 @@ class Demo:
             ]
             left += list(self._lab.ecs.interfaces())
             left += self._lab.client("ecs").list_clusters()["clusterArns"]
+            left += self._lab.edges.names()
             left += [f["FunctionName"] for f in self._lab.client("lambda").list_functions()["Functions"]]
             assert not left, f"left behind: {left}"  # noqa: S101 - what this step promises
         self._story.say("no record, no ownership record, no image, no task, no cluster, no function is left")
@@ -258,11 +273,13 @@ class Demo:
         docker.run("image", "rm", "--force", uri)
         return str(images[0]["imageDigest"])
 
-    def _page_of(self, version: str) -> str:
+    def _page_of(self, version: str, *, https: bool = False) -> str:
         """What a visitor reads who comes for the first time: nothing is cached."""
+        edges = self._lab.edges
+        port, authority = (edges.https_port, str(edges.authority)) if https else (self._port, "")
 
         def answer() -> str | None:
-            text = page(Resolver(self._lab.dns), HOST_NAME, self._port)
+            text = page(Resolver(self._lab.dns), HOST_NAME, port, authority)
             return text if f"version {version}" in text else None
 
         return self._story.until(answer, f"the page of version {version}")

@@ -10,7 +10,7 @@ includes resolving and connecting.
 
 No request is sent again, with one exception, which real clients make too (RFC 9110, 9.2.2): a kept-alive
 connection that had served an answer before, and ended without any byte of an answer to this one. The server
-may have closed it, idle, while the request was on its way. Then the request is sent once more on a new
+may have closed it, idle, while the request was on its way. Then a GET is sent once more on a new
 connection, within the same time-out, and counted among those that were repeated, whatever becomes of it.
 
 A client that keeps connections alive uses them as long as the server allows it, wherever its name points to
@@ -51,6 +51,10 @@ class ClientSettings:
     keeps_alive: bool
     holds_seconds: float
     """How long it keeps an address beyond its TTL."""
+    authority: str = ""
+    """Whom it trusts; then it asks by HTTPS."""
+    posts: bool = False
+    """It sends POST, and never a second time."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,7 @@ class Client:
         try:
             return await self._get(connection)
         except (CutOffError, ConnectionResetError, BrokenPipeError):
-            if not connection.used or connection.heard:
+            if not connection.used or connection.heard or self._settings.posts:
                 raise
             attempt.repeated = True
         connection = await self._new(attempt)
@@ -158,7 +162,9 @@ class Client:
     async def _get(self, connection: Connection) -> bytes:
         keep = False
         try:
-            body = await connection.get(self._settings.host_name, keep=self._settings.keeps_alive)
+            body = await connection.ask(
+                self._settings.host_name, keep=self._settings.keeps_alive, post=self._settings.posts
+            )
             keep = self._settings.keeps_alive and connection.reusable()
         finally:
             if keep:
@@ -182,7 +188,8 @@ class Client:
             raise NoAddressError(self._settings.host_name)
         # The first of several, as most clients do; the name server shuffles them.
         attempt.address = addresses[0]
-        return await Connection.open(addresses[0], self._settings.port)
+        settings = self._settings
+        return await Connection.open(addresses[0], settings.port, settings.host_name, settings.authority)
 
     async def _resolve(self) -> list[str]:
         name = self._settings.host_name

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import h11
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 LARGEST_READ_BYTES = 65536
 OK = 200
+POSTED = b"{}"
 VERSION = re.compile(r"version ([^\s,]+)")
 
 # What became of a request that failed, in words.
@@ -55,6 +58,11 @@ FAILURES: tuple[tuple[type[Exception], str], ...] = (
 )
 
 
+@lru_cache(maxsize=1)
+def _context(authority: str) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=authority)
+
+
 def failure(error: Exception) -> str:
     """Return the kind of failure that an error means.
 
@@ -89,16 +97,19 @@ class Connection:
         self._http = h11.Connection(h11.CLIENT)
 
     @classmethod
-    async def open(cls, address: str, port: int) -> Connection:
-        """Return a new connection.
+    async def open(cls, address: str, port: int, name: str, authority: str) -> Connection:
+        """Return a new connection; with `authority`, whom to trust, by TLS to the server of that name.
 
         Raises:
             OSError: nobody accepts it.
         """
-        return cls(address, *await asyncio.open_connection(address, port))
+        if not authority:
+            return cls(address, *await asyncio.open_connection(address, port))
+        secure = await asyncio.open_connection(address, port, ssl=_context(authority), server_hostname=name)
+        return cls(address, *secure)
 
-    async def get(self, host: str, *, keep: bool) -> bytes:
-        """Return the body of `/`; `keep` asks the server to leave the connection open.
+    async def ask(self, host: str, *, keep: bool, post: bool = False) -> bytes:
+        """Return the body of `/`, by GET or POST; `keep` asks the server to leave the connection open.
 
         Raises:
             StatusError: the answer is not 200.
@@ -107,8 +118,11 @@ class Connection:
         self.heard = False
         headers = [("Host", host), ("User-Agent", "pushlive-load"), ("Accept", "text/plain")]
         headers += [] if keep else [("Connection", "close")]
-        request = h11.Request(method="GET", target="/", headers=headers)
-        self._writer.write(self._http.send(request) or b"")
+        headers += [("Content-Length", str(len(POSTED)))] if post else []
+        request = h11.Request(method="POST" if post else "GET", target="/", headers=headers)
+        sent = self._http.send(request) or b""
+        sent += (self._http.send(h11.Data(POSTED)) or b"") if post else b""
+        self._writer.write(sent)
         self._http.send(h11.EndOfMessage())
         await self._writer.drain()
         status, body = 0, b""

@@ -18,7 +18,17 @@ from trials.load.answers import Answers
 from trials.load.baselines import TTL_SECONDS as BASELINES_TTL_SECONDS
 from trials.load.baselines import NaiveRecorder, Person
 from trials.load.images import DIES, NAMES, PORT, TAGS, broken_image, image
-from trials.load.services import BY_HAND, NAIVE, OURS, STACK_HOST_NAME, ZONE, Services, all_services
+from trials.load.services import (
+    BY_HAND,
+    NAIVE,
+    OURS,
+    STACK_HOST_NAME,
+    ZONE,
+    LoadService,
+    Services,
+    all_services,
+    distribution_of,
+)
 from trials.load.table import as_json, drawn
 from trials.load.timeline import Timeline
 from trials.picture.page import page, png
@@ -43,7 +53,7 @@ BETWEEN_PUSHES_SECONDS = 60
 LONGEST_PHASE_SECONDS = 1800
 
 LOOK_SECONDS = 0.25
-TABLE_COLUMNS = 112
+TABLE_COLUMNS = 160
 
 
 class LoadRun:
@@ -77,6 +87,7 @@ class LoadRun:
         with ExitStack() as stack:
             self._timeline = stack.enter_context(Timeline(self._lab, self._services.cluster, self._port))
             self._start_the_services(stack)
+            self._set_https_up()
             began_at = time.time()
             with Answers(self._clients()) as self._answers:
                 self._all_phases()
@@ -111,11 +122,22 @@ class LoadRun:
             self._until(self._services.are_steady, "all services to be steady")
             self._until(self._names_are_known, "all names to be known")
 
+    def _set_https_up(self) -> None:
+        with self._story.step("HTTPS in front of pushlive's and the naive recorder's services"):
+            self._by_https = {
+                distribution_of(self._lab, service.host_name, self._port): service
+                for service in self._all
+                if service.way in (OURS, NAIVE)
+            }
+
     def _clients(self) -> Load:
+        edges = self._lab.edges
         return mix.load(
             self._lab.dns,
-            [service.host_name for service in self._all],
-            self._port,
+            [
+                *(mix.Door(service.host_name, self._port) for service in self._all),
+                *(mix.Door(name, edges.https_port, str(edges.authority)) for name in self._by_https),
+            ],
             requests_per_second=self._requests_per_second,
             speed=self._lab.speed,
         )
@@ -135,6 +157,13 @@ class LoadRun:
             self._settle_since(since)
         with self._phase("a task killed"):
             self._services.kill_a_task_of_each()
+            self._settle()
+        with self._phase("one of two tasks killed"):
+            self._services.scale(2)
+            self._settle()
+            self._services.kill_a_task_of_each()
+            self._settle()
+            self._services.scale(1)
             self._settle()
         with self._phase("scaled 1 → 3 → 1"):
             for desired_count in (3, 1):
@@ -233,10 +262,14 @@ class LoadRun:
 
     def _recordings(self, began_at: float, ended_at: float) -> list[Recording]:
         assert self._answers  # noqa: S101 - the load is over
+        doors: list[tuple[str, str, LoadService]] = [
+            *((each.title, each.host_name, each) for each in self._all),
+            *((f"{each.title}, HTTPS", name, each) for name, each in self._by_https.items()),
+        ]
         return [
             Recording(
-                title=service.title,
-                host_name=service.host_name,
+                title=title,
+                host_name=host_name,
                 speed=self._lab.speed,
                 began_at=began_at,
                 ended_at=ended_at,
@@ -245,9 +278,9 @@ class LoadRun:
                 deployments=self._timeline.deployments(service.name),
                 tasks=self._timeline.tasks(service.name),
                 records=self._timeline.records(service.host_name),
-                requests=sorted(self._answers.requests[service.host_name], key=lambda each: each.at),
+                requests=sorted(self._answers.requests[host_name], key=lambda each: each.at),
             )
-            for service in self._all
+            for title, host_name, service in doors
         ]
 
     def _draw(self, recordings: list[Recording]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lab.user import sam
+from lab.waiting import until
 from trials.load.images import DIES, HELLO, TAGS
 
 if TYPE_CHECKING:
@@ -75,6 +77,24 @@ def definition_like(stacks: Mapping[str, Any], service: LoadService) -> dict[str
         "family": service.name,
         "containerDefinitions": containers if service.way == OURS else [app | {"essential": True}],
     }
+
+
+def distribution_of(lab: Lab, origin_name: str, port: int) -> str:
+    """Set https.yaml up in front of a service; return the distribution's own name."""
+    given = {"OriginName": origin_name, "OriginPort": str(port)}
+    stacks, name = lab.client("cloudformation"), origin_name.partition(".")[0]
+    stacks.create_stack(
+        StackName=f"https-{name}",
+        TemplateBody=(sam.ROOT / "https.yaml").read_text(),
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
+    )
+
+    def made() -> str | None:
+        outputs = stacks.describe_stacks(StackName=f"https-{name}")["Stacks"][0].get("Outputs", [])
+        found = {each["OutputKey"]: each["OutputValue"] for each in outputs}
+        return found.get("DistributionName")
+
+    return until(made, f"the distribution of {origin_name}")
 
 
 class Services:

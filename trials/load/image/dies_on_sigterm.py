@@ -16,12 +16,15 @@ class Page(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """The page, whatever the path."""
+        self.rfile.read(int(self.headers.get("Content-Length", "0")))
         content = f"Hello, World! version {os.environ['VERSION']}, task {os.getpid()}\n".encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/plain")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+    do_POST = do_GET  # noqa: N815 - as http.server names it
 
     def log_message(self, *_: object) -> None:
         """Nothing."""
