@@ -23,10 +23,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from commands.why import as_json
-from commands.why.finding import Level, is_denied
+from commands.why.account import Account, CannotLookError, is_denied
+from commands.why.finding import Level
 from commands.why.page import page
 from commands.why.report import look
-from commands.why.stack import Account, CannotLookError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

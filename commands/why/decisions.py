@@ -3,53 +3,37 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from commands.why.state import LoggedDecision
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from commands.why.stack import Account
+    from commands.why.account import Account
 
 LOOK_BACK = timedelta(hours=24)
 # CloudWatch Logs guide, "Using filter patterns to match terms in JSON log events".
 PATTERN = '{ $.ecs_service = "*" }'
 
 
-@dataclass(frozen=True)
-class LoggedDecision:
-    """A line of a function about a service."""
-
-    at: datetime
-    function: str
-    service_name: str
-    action: str
-    reason: str
-    times: int = 1
-    """How often it was said in a row, until `at`."""
-
-
 def read_decisions(account: Account, log_groups: Mapping[str, str], now: datetime) -> list[LoggedDecision]:
     """Return what the functions said of any service in the last day, oldest first."""
     client = account.client("logs")
+    since = int((now - LOOK_BACK).timestamp() * 1000)
     found = []
     for function, group in log_groups.items():
         pages = client.get_paginator("filter_log_events").paginate(
-            logGroupName=group,
-            filterPattern=PATTERN,
-            startTime=int((now - LOOK_BACK).timestamp() * 1000),
+            logGroupName=group, filterPattern=PATTERN, startTime=since
         )
         try:
-            found += [
-                decision
-                for page in pages
-                for event in page.get("events", [])
-                if (decision := parse(function, event.get("timestamp", 0), event.get("message", "")))
-            ]
+            events = [event for page in pages for event in page.get("events", [])]
         except client.exceptions.ResourceNotFoundException:
             continue  # no log group, no words; the check of the log groups tells it
+        said = (parse(function, each.get("timestamp", 0), each.get("message", "")) for each in events)
+        found += [decision for decision in said if decision]
     return sorted(found, key=lambda decision: decision.at)
 
 
@@ -72,5 +56,5 @@ def newest_first(decisions: Iterable[LoggedDecision]) -> tuple[LoggedDecision, .
     by_function = sorted(decisions, key=lambda each: (each.function, each.at))
     for _, same in groupby(by_function, key=lambda each: (each.function, each.action, each.reason)):
         said = list(same)
-        told.append(replace(said[-1], times=len(said)))
+        told.append(said[-1]._replace(times=len(said)))
     return tuple(sorted(told, key=lambda each: each.at, reverse=True))

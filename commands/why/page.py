@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from commands.why.decisions import LoggedDecision
     from commands.why.report import Report, ServiceReport
-    from commands.why.state import RunningTask, ServiceState
+    from commands.why.state import LoggedDecision, RunningTask, ServiceState
 
 MARKS = {Level.PROBLEM: ("✗", "bold red"), Level.UNSEEN: ("?", "bold yellow"), Level.NOTE: ("·", "cyan")}
 DECISIONS_SHOWN = 5
@@ -40,7 +39,7 @@ def page(report: Report) -> Group:
     """Return the whole page."""
     parts: list[RenderableType] = [_headline(report), *_findings(report.findings)]
     for each in sorted(report.services, key=lambda each: -_problems(each)):
-        parts += _service(each, report.at)
+        parts += _service(each, report.state.at)
     return Group(*parts)
 
 
@@ -49,7 +48,8 @@ def _headline(report: Report) -> Text:
     told = "nothing is wrong" if not wrong else f"{wrong} thing{'s are' if wrong > 1 else ' is'} wrong"
     if unseen := report.count(Level.UNSEEN):
         told += f", {unseen} could not be looked at"
-    where = f" · stack {report.stack.name} · {report.region} · {moment(report.at)}"
+    state = report.state
+    where = f" · stack {state.stack.name} · {state.region} · {moment(state.at)}"
     return Text.assemble((told, "bold red" if wrong else "bold green"), (where, "dim"))
 
 
@@ -81,7 +81,7 @@ def _service(report: ServiceReport, now: datetime) -> Iterator[RenderableType]:
         table.add_row(name, value)
     yield Text()
     yield Rule(
-        Text(f"service {state.service_name}", "bold"),
+        Text(f"service {state.service.service_name}", "bold"),
         align="left",
         style="red" if _problems(report) else "green",
     )
@@ -101,7 +101,7 @@ def _brief(state: ServiceState) -> ServiceState:
     return replace(
         state,
         deployment_decision=decision and decision._replace(reason=brief(decision.reason)),
-        decisions=tuple(replace(each, reason=brief(each.reason)) for each in state.decisions),
+        decisions=tuple(each._replace(reason=brief(each.reason)) for each in state.decisions),
     )
 
 
@@ -113,20 +113,15 @@ def _rows(state: ServiceState, now: datetime) -> Iterator[tuple[str, RenderableT
         pushed = f", pushed {moment(image.pushed_at, now)}" if image.pushed_at else ""
         yield "image", Text(f"{image.reference.rpartition('/')[2]} names {short(image.digest)}{pushed}")
     yield "deployment", _deployment(state, now)
-    yield "tasks", Text(f"{state.running_count} of {state.desired_count} run")
+    yield "tasks", Text(f"{state.service.running_count} of {state.service.desired_count} run")
     for task in state.tasks:
         yield "", _task(task, state.port, now)
     if state.record is not None:
         yield "record", _record(state)
-    if state.deployment_decision:
-        yield (
-            "now",
-            _would(
-                "RedeployService", state.deployment_decision.action.value, state.deployment_decision.reason
-            ),
-        )
-    if state.record_decision:
-        yield "", _would("UpdateRecord", state.record_decision.action.value, state.record_decision.reason)
+    if would := state.deployment_decision:
+        yield "now", _would("RedeployService", would.action.value, would.reason)
+    if does := state.record_decision:
+        yield "", _would("UpdateRecord", does.action.value, does.reason)
     if state.decisions:
         yield "log", _log(_telling(state.decisions), now)
 
@@ -152,17 +147,14 @@ def _answers(*, yes: bool, port: int | None) -> tuple[str, str]:
     return (" answers", "green") if yes else (" does not answer", "red")
 
 
-def _task(task: RunningTask, port: int | None, now: datetime) -> Text:
-    answers = _answers(yes=task.answers, port=port) if task.public_ip else ("", "")
-    digests = ", ".join(short(digest) for digest in task.digests) or "no image yet"
-    since = f" since {moment(task.since, now)}" if task.since else ""
+def _task(running: RunningTask, port: int | None, now: datetime) -> Text:
+    task, address = running.task, running.public_ip or "no public address"
+    answers = _answers(yes=running.answers, port=port) if running.public_ip else ("", "")
+    digests = ", ".join(map(short, running.digests)) or "no image yet"
+    since = f" since {moment(task.started_at, now)}" if task.started_at else ""
     health = "" if task.health_status == "UNKNOWN" else f" {task.health_status}"
-    older = "" if task.is_newest else ", of an older deployment"
-    return Text.assemble(
-        task.public_ip or "no public address",
-        answers,
-        f" · {task.last_status}{health}{since} · {digests}{older}",
-    )
+    older = "" if running.is_newest else ", of an older deployment"
+    return Text.assemble(address, answers, f" · {task.last_status}{health}{since} · {digests}{older}")
 
 
 def _record(state: ServiceState) -> Text:
@@ -175,7 +167,7 @@ def _record(state: ServiceState) -> Text:
         text.append_text(Text.assemble(", " if number else "", address, answers))
     if record.foreign_kind:
         text.append(record.foreign_kind)
-    elif record.owner == owner_text(state.service_arn):
+    elif record.owner == owner_text(state.service.service_arn):
         text.append(f" · TTL {record.ttl_seconds} · of this service", "dim")
     else:
         text.append(f" · TTL {record.ttl_seconds} · owner: {record.owner or 'nobody says'}", "yellow")

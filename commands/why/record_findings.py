@@ -1,4 +1,4 @@
-"""What is wrong, or worth knowing, about a service's record, in words. Pure."""
+"""What is wrong, or worth knowing, about a service's record. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from commands.why.finding import LISTENS, Finding, note, problem
 from pushlive.record_plan import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from commands.why.state import ServiceState
     from pushlive.model import Record
@@ -27,22 +27,6 @@ def record_findings(state: ServiceState) -> Iterator[Finding]:
         yield from _of_answers(state, state.record)
 
 
-def shared_name(states: Sequence[ServiceState]) -> list[Finding]:
-    """Return a problem for each host name that several services ask for: only one can have it."""
-    wanting: dict[str, list[str]] = {}
-    for state in states:
-        wanting.setdefault(state.host_name, []).append(state.service_name)
-    return [
-        problem(
-            "name-shared",
-            f"{', '.join(names)} ask for the same name {host_name}; the first that got it has it",
-            "give each service a pushlive:hostname of its own",
-        )
-        for host_name, names in wanting.items()
-        if host_name and len(names) > 1
-    ]
-
-
 def _of_decision(state: ServiceState, record: Record, decision: Decision) -> Iterator[Finding]:
     holds = ", ".join(sorted(record.addresses)) or "nothing"
     if decision.action is Action.REFUSE:
@@ -59,10 +43,9 @@ def _of_decision(state: ServiceState, record: Record, decision: Decision) -> Ite
         else:
             yield problem("record-due", what, "are UpdateRecord's rules enabled, and what does its log say?")
     elif decision.action is Action.DELETE:
-        yield note(
-            "record-due", f"the record holds {holds}, and is deleted at the next run: {decision.reason}"
-        )
-    elif not record.exists and state.running_count and not state.is_changing:
+        what = f"the record holds {holds}, and is deleted at the next run: {decision.reason}"
+        yield note("record-due", what)
+    elif not record.exists and state.service.running_count and not state.is_changing:
         yield problem(
             "no-answer",
             f"there is no record {state.host_name}, because no task answers on port {state.port}",
@@ -72,7 +55,7 @@ def _of_decision(state: ServiceState, record: Record, decision: Decision) -> Ite
 
 def _of_answers(state: ServiceState, record: Record) -> Iterator[Finding]:
     unresponsive = sorted(record.addresses - state.answering)
-    if unresponsive and state.port is not None and state.desired_count:
+    if unresponsive and state.port is not None and state.service.desired_count:
         yield problem(
             "unresponsive-address",
             f"{', '.join(unresponsive)} of the record {state.host_name} "

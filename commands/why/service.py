@@ -1,11 +1,12 @@
-"""What is there of a service, read with the functions' own code, and what the functions would do now."""
+"""Reads a service with the functions' own code, and asks their plans what they would do now."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from commands.why.finding import unseen
+from commands.why.account import Boundary
+from commands.why.setup import with_setup
 from commands.why.state import NewestPush, RunningTask, ServiceEvent, ServiceState
 from pushlive import ec2, ecs, probe, redeploy_plan, route53
 from pushlive.config import ConfigError
@@ -20,8 +21,8 @@ from pushlive.stopped_tasks import why_stopped
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from commands.why.decisions import LoggedDecision
-    from commands.why.stack import Account
+    from commands.why.account import Account
+    from commands.why.state import LoggedDecision
     from pushlive.config import Settings
     from pushlive.model import Service
 
@@ -41,7 +42,7 @@ def read_service(
     decisions: tuple[LoggedDecision, ...],
     now: datetime,
 ) -> ServiceState:
-    """Return all that the page tells about a service; what cannot be read is told by `unseen`."""
+    """Return what is there of a service; what cannot be read is told by `unseen`."""
     state = ServiceState(
         settings=settings,
         now=now,
@@ -59,26 +60,23 @@ def read_service(
         "its record": _with_record,
         "the newest pushes": _with_pushes,
     }
-    errors: dict[str, tuple[list[str], Exception]] = {}
+    boundary = Boundary()
     for what, step in steps.items():
-        try:
+        with boundary.around(what):
             state = step(account, found, state)
-        except Exception as error:  # noqa: BLE001 - whatever is odd about it, the rest is shown
-            errors.setdefault(repr(error), ([], error))[0].append(what)
-    return replace(
-        state, unseen=tuple(unseen(" and ".join(parts), error) for parts, error in errors.values())
-    )
+    state = with_setup(account, boundary, state)
+    return replace(state, unseen=boundary.unseen)
 
 
 def _with_description(account: Account, found: Service, state: ServiceState) -> ServiceState:
     client, cluster = account.client("ecs"), state.settings.cluster_arn
     answer = client.describe_services(cluster=cluster, services=[found.service_name])
     described = (answer.get("services") or [{}])[0]
-    primary = [each for each in described.get("deployments", []) if each.get("status") == "PRIMARY"]
+    shown = described.get("deployments", [])
     return replace(
         state,
         described=described,
-        failed_tasks=primary[0].get("failedTasks", 0) if primary else 0,
+        failed_tasks=next((d.get("failedTasks", 0) for d in shown if d.get("status") == "PRIMARY"), 0),
         events=tuple(
             ServiceEvent(each.get("createdAt", state.now), each["message"])
             for each in described.get("events", [])
@@ -96,18 +94,17 @@ def _with_definition(account: Account, found: Service, state: ServiceState) -> S
 
 
 def _with_deployments(account: Account, found: Service, state: ServiceState) -> ServiceState:
-    if redeploy_plan.opt_out(state.live.service):
+    if redeploy_plan.opt_out(state.service):
         return state
-    live, wrong_settings = _live(account, state.settings, _not_paused(found))
+    live, wrong_settings = _live(account, state.settings, state.service)
     as_tagged = live._replace(service=live.service._replace(tags=found.tags))
     # A moment later a push that has just come has no event under way any more.
     later, overdue_seconds = state.now + redeploy_plan.EVENT_UNDER_WAY, state.settings.overdue_seconds
+    would = None if wrong_settings else plan_deployment(as_tagged, None, state.now, overdue_seconds)
     return replace(
         state,
         live=live,
-        deployment_decision=None
-        if wrong_settings
-        else plan_deployment(as_tagged, None, state.now, overdue_seconds),
+        deployment_decision=would,
         if_not_paused=plan_deployment(live, None, later, overdue_seconds),
         wrong_settings=wrong_settings,
     )
@@ -132,8 +129,8 @@ def _live(account: Account, settings: Settings, service: Service) -> tuple[Deplo
 
 
 def _with_stopped_reason(account: Account, found: Service, state: ServiceState) -> ServiceState:
-    client, cluster = account.client("ecs"), state.settings.cluster_arn
-    return replace(state, stopped_reason=why_stopped(ecs.stopped_tasks(client, cluster, found.service_name)))
+    stopped = ecs.stopped_tasks(account.client("ecs"), state.settings.cluster_arn, found.service_name)
+    return replace(state, stopped_reason=why_stopped(stopped))
 
 
 def _with_tasks(account: Account, found: Service, state: ServiceState) -> ServiceState:
@@ -144,17 +141,12 @@ def _with_tasks(account: Account, found: Service, state: ServiceState) -> Servic
     running = []
     for task in tasks:
         images = ecs.task_definition(client, task.task_definition_arn).images
-        ours = [
-            digest for name, digest in task.digests.items() if is_in(images.get(name, ""), settings.registry)
-        ]
+        ours = [name for name in task.digests if is_in(images.get(name, ""), settings.registry)]
         public_ip = public_ips.get(task.eni_id or "")
         running.append(
             RunningTask(
-                task_arn=task.task_arn,
-                last_status=task.last_status,
-                health_status=task.health_status,
-                since=task.started_at,
-                digests=tuple(ours),
+                task=task,
+                digests=tuple(task.digests[name] for name in ours),
                 public_ip=public_ip,
                 answers=public_ip in answering,
                 is_newest=task.deployment_id == found.newest_deployment_id,
@@ -177,12 +169,11 @@ def _with_record(account: Account, found: Service, state: ServiceState) -> Servi
     except ConfigError as error:
         return replace(state, host_name="", wrong_settings=(*state.wrong_settings, str(error)))
     live = LiveTasks(settings, account.client("ecs"), account.client("ec2"))
-    answering = probe.answering(record.addresses, state.port) if state.port else frozenset()
     return replace(
         state,
         host_name=name,
         record=record,
-        answering=answering,
+        answering=probe.answering(record.addresses, state.port) if state.port else frozenset(),
         record_decision=plan_record(live.state(found.service_name, name), record, settings.ttl_seconds),
     )
 

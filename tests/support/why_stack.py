@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import botocore.session
 from rich.console import Console
 
+from commands.why.account import Account
 from commands.why.page import page
 from commands.why.report import look
-from commands.why.stack import Account, read_stack
+from commands.why.stack import read_stack
 from lab import identity, ministack
 from lab.ecr.oci import this_machine
 from lab.user import sam

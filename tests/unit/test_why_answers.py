@@ -18,13 +18,13 @@ from botocore.validate import ParamValidator
 from moto.core.botocore_stubber import MockRawResponse
 from rich.console import Console
 
-from commands.why import zone_findings
+from commands.why import zone
+from commands.why.account import Account, CannotLookError
 from commands.why.as_json import as_json
 from commands.why.finding import Level, problem
-from commands.why.function_findings import _first_failure
 from commands.why.page import page
 from commands.why.report import look
-from commands.why.stack import Account, CannotLookError
+from commands.why.stack import first_failure
 from pushlive import ecs, probe
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def _aws() -> Answers:
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
     monkeypatch.setattr(probe, "_answers", lambda *_: True)
-    monkeypatch.setattr(zone_findings, "name_servers", lambda *_: frozenset(NAME_SERVERS))
+    monkeypatch.setattr(zone, "name_servers", lambda *_: frozenset(NAME_SERVERS))
     yield _aws()
     ecs.task_definition.cache_clear()
 
@@ -266,7 +266,7 @@ def shown(report: Report) -> str:
 
 
 def of(report: Report, name: str) -> ServiceReport | None:
-    return next((each for each in report.services if each.state.service_name == name), None)
+    return next((each for each in report.services if each.state.service.service_name == name), None)
 
 
 def kinds(report: Report) -> Sequence[str]:
@@ -409,7 +409,7 @@ def test_a_nested_stacks_failure_is_told_by_its_own_first_failure() -> None:
 
     pages = SimpleNamespace(paginate=events)
     account: Any = SimpleNamespace(client=lambda _: SimpleNamespace(get_paginator=lambda _: pages))
-    assert _first_failure(account, "hello") == "Records: the hosted zone is example.com"
+    assert first_failure(account, "hello") == "Records: the hosted zone is example.com"
 
 
 def test_a_whole_stack_of_something_else_is_none_of_pushlive(

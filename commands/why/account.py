@@ -1,0 +1,106 @@
+"""The AWS account that is asked, and the boundary around each question."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
+
+from commands.why.finding import Finding, Level
+from pushlive import aws
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    import botocore.session
+
+CONFIG = Config(retries={"mode": "standard"}, connect_timeout=5, read_timeout=20)
+DENIED = ("AccessDenied", "UnauthorizedOperation", "AuthorizationError")
+"""In the codes of errors: JSON and XML services, EC2, SNS."""
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class CannotLookError(Exception):
+    """There is nothing to look at; the text says why, and what to do."""
+
+
+@dataclass
+class Account:
+    """The AWS account that is asked. One client a service."""
+
+    session: botocore.session.Session
+    clients: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        aws.in_utc(self.session)
+
+    @property
+    def region(self) -> str:
+        """Return the region that is asked."""
+        return str(self.session.get_config_variable("region") or "")
+
+    def client(self, service_name: str) -> Any:  # noqa: ANN401 - of any service
+        """Return the client of an AWS service, such as `ecs`."""
+        if service_name not in self.clients:
+            self.clients[service_name] = self.session.create_client(service_name, config=CONFIG)
+        return self.clients[service_name]
+
+
+@dataclass
+class Boundary:
+    """Keeps one error from hiding the rest, and tells it once."""
+
+    errors: dict[str, tuple[list[str], Exception]] = field(default_factory=dict)
+
+    @contextmanager
+    def around(self, what: str) -> Iterator[None]:
+        """End the block at an error, and remember that `what` could not be looked at."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - whatever is odd about it, the rest is shown
+            self.errors.setdefault(repr(error), ([], error))[0].append(what)
+
+    def read(self, what: str, read: Callable[[], V]) -> V | None:
+        """Return what `read` returns; None at an error."""
+        with self.around(what):
+            return read()
+        return None
+
+    def each(self, what: str, keys: Callable[[], Iterable[K]], read: Callable[[K], V]) -> dict[K, V]:
+        """Return each of `keys` with what `read` returns for it, until an error."""
+        found: dict[K, V] = {}
+        with self.around(what):
+            for key in keys():
+                found[key] = found[key] if key in found else read(key)
+        return found
+
+    @property
+    def unseen(self) -> tuple[Finding, ...]:
+        """Return what could not be looked at."""
+        return tuple(unseen(" and ".join(parts), error) for parts, error in self.errors.values())
+
+
+def unseen(what: str, error: Exception) -> Finding:
+    """Return that `what` could not be looked at."""
+    said = " ".join(str(error).split())
+    if is_denied(error):
+        cure = "you need the right to read it: docs/why.md lists the actions"
+    elif isinstance(error, ClientError | BotoCoreError | HTTPError | OSError):
+        cure = "try again; the rest of this page is right"
+    else:
+        said = f"{type(error).__name__}: {said}"
+        cure = "this command does not understand AWS's answer: please report this line"
+    return Finding(Level.UNSEEN, "unseen", f"could not look at {what}: {said}", cure)
+
+
+def is_denied(error: Exception) -> bool:
+    """Return whether AWS refused, because who asks has no right to."""
+    return isinstance(error, ClientError) and any(
+        code in error.response.get("Error", {}).get("Code", "") for code in DENIED
+    )
