@@ -77,7 +77,8 @@ class Boundary:
         found: dict[K, V] = {}
         with self.around(what):
             for key in keys():
-                found[key] = found[key] if key in found else read(key)
+                if key not in found:
+                    found[key] = read(key)
         return found
 
     @property

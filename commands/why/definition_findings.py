@@ -1,19 +1,20 @@
-"""What a service and its task definition say that cannot work: port, logs, roles, circuit breaker. Pure."""
+"""What a task definition says that cannot work: its status, port, logs, role, and images. Pure."""
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from commands.why.finding import Finding, note, problem
-from commands.why.progress_findings import deployable
-from commands.why.stack_findings import no_log_group
-from commands.why.state import awslogs
-from pushlive.redeploy_plan import opt_out
+from commands.why.finding import Finding, aws, no_log_group, note, problem
+from commands.why.state import Mutability, awslogs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from commands.why.state import ServiceState
+    from commands.why.state import Built, ServiceState
+
+PROCESSORS = {"X86_64": "amd64", "ARM64": "arm64"}
+"""Task definition's `cpuArchitecture` to the platform's `architecture` (OCI image-spec, "image-index")."""
 
 
 def status_findings(state: ServiceState) -> Iterator[Finding]:
@@ -94,11 +95,75 @@ def role_findings(state: ServiceState) -> Iterator[Finding]:
         yield problem("no-execution-role", what, cure)
 
 
-def circuit_breaker_findings(state: ServiceState) -> Iterator[Finding]:
-    """Yield that an image which does not run would be tried for ever."""
-    breaker = state.described.get("deploymentConfiguration", {}).get("deploymentCircuitBreaker", {})
-    rolls_back = breaker.get("enable") and breaker.get("rollback")
-    if state.described and not opt_out(state.service) and not rolls_back:
-        happens = "stays as it is" if breaker.get("enable") else "is tried for ever"
-        what = f"its deployment circuit breaker does not roll back: an image that does not run {happens}"
-        yield problem("no-circuit-breaker", what, "let it roll back:", deployable(state))
+def tag_findings(state: ServiceState) -> Iterator[Finding]:
+    """Yield what keeps its images from being pushed."""
+    if state.containers and not state.tags_of_images:
+        by_digest = any("@" in image for image in state.image_names)
+        why = "its image by digest, which no push changes" if by_digest else "no tag in this registry"
+        what = f"its task definition names {why}: {', '.join(state.image_names)}"
+        cure = f"register it with the image {state.settings.registry}/REPOSITORY:TAG"
+        yield problem("image-elsewhere", what, cure)
+    for repository, tag in state.tags_of_images.values():
+        mutability = state.repositories.get(repository, Mutability())
+        if mutability is None:
+            what = f"the repository {repository} does not exist in {state.settings.region}"
+            make = aws("ecr create-repository", repository_name=repository)
+            yield problem("no-repository", f"{what}: nothing can be pushed or pulled", "make it:", make)
+        elif not admits(mutability, tag):
+            what = f"the repository {repository} is {mutability.setting}"
+            cure, command = f"let {tag} be pushed again:", _admit(repository, tag, mutability)
+            yield problem("immutable-tags", f"{what}: its tag {tag} can be pushed only once", cure, command)
+
+
+def admits(mutability: Mutability, tag: str) -> bool:
+    """Return whether this tag can be pushed again."""
+    has_exceptions = mutability.setting.endswith("_WITH_EXCLUSION")
+    is_excluded = has_exceptions and any(fnmatchcase(tag, each) for each in mutability.excluded)
+    return mutability.setting.startswith("MUTABLE") != is_excluded
+
+
+def _admit(repository: str, tag: str, mutability: Mutability) -> str:
+    """Return the command that admits this tag too, and otherwise changes as little as can be."""
+    setting, excluded = "IMMUTABLE_WITH_EXCLUSION", [*mutability.excluded, tag]
+    if mutability.setting.startswith("MUTABLE"):
+        excluded = [each for each in mutability.excluded if not fnmatchcase(tag, each)]
+        setting = "MUTABLE_WITH_EXCLUSION" if excluded else "MUTABLE"
+    options = {"repository_name": repository, "image_tag_mutability": setting}
+    if excluded:
+        filters = [f"'filterType=WILDCARD,filter={each}'" for each in excluded]
+        options["image_tag_mutability_exclusion_filters"] = " ".join(filters)
+    return aws("ecr put-image-tag-mutability", **options)
+
+
+def built_findings(state: ServiceState) -> Iterator[Finding]:
+    """Yield what keeps its images from running where the task definition has them run."""
+    for image, built in state.built.items():
+        if built:
+            yield from _of_processor(state, image, built)
+            yield from _of_ports(state, built)
+
+
+def _of_processor(state: ServiceState, image: str, built: Built) -> Iterator[Finding]:
+    wanted = state.definition.get("runtimePlatform", {}).get("cpuArchitecture", "X86_64")
+    processor = PROCESSORS.get(wanted, wanted.lower())
+    if built.processors and processor not in built.processors:
+        is_for = ", ".join(sorted(built.processors))
+        what = f"{image} is built for {is_for}, and the task definition wants {wanted}"
+        other = next((name for name, each in PROCESSORS.items() if each in built.processors), "")
+        build = f"deploy the stack with Architecture={other}; or build" if other else "build"
+        yield problem(
+            "wrong-processor",
+            f"{what}: its containers end with `exec format error`",
+            f"{build} it anew, and push:",
+            f"docker build --platform linux/{processor} -t {image} . && docker push {image}",
+        )
+
+
+def _of_ports(state: ServiceState, built: Built) -> Iterator[Finding]:
+    """Where a task answers the port is right: an app may listen where its image says nothing of."""
+    port = state.unanswered_port
+    if built.ports and port is not None and port not in built.ports:
+        exposed = ", ".join(map(str, sorted(built.ports)))
+        what = f"the image exposes {exposed}, the task definition maps {port}, and no task answers there"
+        cure = "set the parameter ContainerPort to the port that the program listens on"
+        yield note("port-exposed", what, cure)

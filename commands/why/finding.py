@@ -48,6 +48,11 @@ def aws(operation: str, **options: object) -> str:
     return " ".join(["aws", operation, *given])
 
 
+def no_log_group(what: str, group: str) -> Finding:
+    """Return that a log group is missing."""
+    return problem("no-log-group", what, "make it:", aws("logs create-log-group", log_group_name=group))
+
+
 def short(digest: str | None) -> str:
     """Return as much of a digest as Docker shows."""
     algorithm, _, value = (digest or "no image").partition(":")

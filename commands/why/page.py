@@ -79,12 +79,9 @@ def _service(report: ServiceReport, now: datetime) -> Iterator[RenderableType]:
     table.add_column(overflow="fold")
     for name, value in _rows(_brief(state), now):
         table.add_row(name, value)
+    title = Text(f"service {state.service.service_name}", "bold")
     yield Text()
-    yield Rule(
-        Text(f"service {state.service.service_name}", "bold"),
-        align="left",
-        style="red" if _problems(report) else "green",
-    )
+    yield Rule(title, align="left", style="red" if _problems(report) else "green")
     yield from _findings(report.findings)
     if not report.findings:
         yield Text("nothing is wrong", "green")
@@ -118,20 +115,20 @@ def _rows(state: ServiceState, now: datetime) -> Iterator[tuple[str, RenderableT
         yield "", _task(task, state.port, now)
     if state.record is not None:
         yield "record", _record(state)
-    if would := state.deployment_decision:
-        yield "now", _would("RedeployService", would.action.value, would.reason)
-    if does := state.record_decision:
-        yield "", _would("UpdateRecord", does.action.value, does.reason)
+    decisions = {"RedeployService": state.deployment_decision, "UpdateRecord": state.record_decision}
+    for function, would in decisions.items():
+        if would:
+            told = (f"{function} would ", (would.action.value, "bold"), f": {would.reason}")
+            yield "now" if function == "RedeployService" else "", Text.assemble(*told)
     if state.decisions:
         yield "log", _log(_telling(state.decisions), now)
 
 
 def _deployment(state: ServiceState, now: datetime) -> Text:
-    newest = state.newest
-    if newest is None:
+    if (newest := state.newest) is None:
         return Text("none")
     style = "green" if newest.status in GOOD else "red" if newest.failed else "yellow"
-    digests = ", ".join(short(digest) for digest in newest.digests.values()) or "no image"
+    digests = ", ".join(map(short, newest.digests.values())) or "no image"
     text = Text.assemble((newest.status, style), f" of {digests}, since {moment(newest.created_at, now)}")
     if newest.finished_at:
         text.append(f", until {moment(newest.finished_at, now)}")
@@ -140,16 +137,13 @@ def _deployment(state: ServiceState, now: datetime) -> Text:
     return text
 
 
-def _answers(*, yes: bool, port: int | None) -> tuple[str, str]:
-    """Return the words, none where there is no port to ask."""
-    if port is None:
-        return "", ""
+def _answers(*, yes: bool) -> tuple[str, str]:
     return (" answers", "green") if yes else (" does not answer", "red")
 
 
 def _task(running: RunningTask, port: int | None, now: datetime) -> Text:
     task, address = running.task, running.public_ip or "no public address"
-    answers = _answers(yes=running.answers, port=port) if running.public_ip else ("", "")
+    answers = _answers(yes=running.answers) if running.public_ip and port else ("", "")
     digests = ", ".join(map(short, running.digests)) or "no image yet"
     since = f" since {moment(task.started_at, now)}" if task.started_at else ""
     health = "" if task.health_status == "UNKNOWN" else f" {task.health_status}"
@@ -163,7 +157,7 @@ def _record(state: ServiceState) -> Text:
         return Text(f"{state.host_name} has no record")
     text = Text(f"{state.host_name} → ")
     for number, address in enumerate(sorted(record.addresses)):
-        answers = _answers(yes=address in state.answering, port=state.port)
+        answers = _answers(yes=address in state.answering) if state.port else ("", "")
         text.append_text(Text.assemble(", " if number else "", address, answers))
     if record.foreign_kind:
         text.append(record.foreign_kind)
@@ -191,7 +185,3 @@ def _log(decisions: Sequence[LoggedDecision], now: datetime) -> Table:
         at = moment(said.at, now).removesuffix(" UTC")
         grid.add_row(at, said.function, Text.assemble((said.action, "bold"), f"{times}: {said.reason}"))
     return grid
-
-
-def _would(function: str, action: str, reason: str) -> Text:
-    return Text.assemble(f"{function} would ", (action, "bold"), f": {reason}")

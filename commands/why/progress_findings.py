@@ -65,10 +65,9 @@ def progress_findings(state: ServiceState) -> Iterator[Finding]:
         what = f"the deployment of {_since(state)} does not go on" if state.is_changing else lacks
         yield problem("blocked", f"{what}; ECS says: {said}", cure_of(said) or EVENTS_GUIDE)
     elif newest and newest.status in UNDER_WAY and state.failed_tasks:
-        what = f"{state.failed_tasks} tasks of the deployment of {_since(state)} failed"
-        yield problem(
-            "tasks-fail", f"{what}, and it goes on trying", why or "push an image that works", command
-        )
+        failed = f"{state.failed_tasks} tasks of the deployment of {_since(state)} failed"
+        cure = why or "push an image that works"
+        yield problem("tasks-fail", f"{failed}, and it goes on trying", cure, command)
     elif deadlocked and state.is_changing:
         return  # that it is under way, and for how long, says no more
     elif newest and overdue(state.live, state.now, state.settings.overdue_seconds):
@@ -81,6 +80,16 @@ def progress_findings(state: ServiceState) -> Iterator[Finding]:
         yield note("under-way", f"a deployment is under way since {_since(state)}: {newest.name}")
     elif state.lacks_tasks:
         yield problem("tasks-missing", lacks, why or "look at its tasks, or push again", command)
+
+
+def circuit_breaker_findings(state: ServiceState) -> Iterator[Finding]:
+    """Yield that an image which does not run would be tried for ever."""
+    breaker = state.described.get("deploymentConfiguration", {}).get("deploymentCircuitBreaker", {})
+    rolls_back = breaker.get("enable") and breaker.get("rollback")
+    if state.described and not opt_out(state.service) and not rolls_back:
+        happens = "stays as it is" if breaker.get("enable") else "is tried for ever"
+        what = f"its deployment circuit breaker does not roll back: an image that does not run {happens}"
+        yield problem("no-circuit-breaker", what, "let it roll back:", _deployable(state))
 
 
 def _since(state: ServiceState) -> str:
@@ -125,7 +134,7 @@ def _is_deadlocked(state: ServiceState) -> bool:
     return 0 < service.desired_count <= least and most <= service.desired_count
 
 
-def deployable(state: ServiceState) -> str:
+def _deployable(state: ServiceState) -> str:
     """Return the command that makes deployments start and stop tasks, and roll back one that fails.
 
     It repeats what is right: whether ECS keeps settings that UpdateService is not given is not documented.
@@ -146,7 +155,7 @@ def _deadlock(state: ServiceState, said: str) -> Finding:
             "may run meanwhile, so ECS can neither stop nor start one"
         )
     cure = "let ECS start a new task before it stops an old one:"
-    return problem("deadlock", what, cure, deployable(state))
+    return problem("deadlock", what, cure, _deployable(state))
 
 
 def _overdue(state: ServiceState, newest: ServiceDeployment) -> Finding:
@@ -172,11 +181,8 @@ def why_tasks_stop(state: ServiceState) -> tuple[str, str]:
         told = f"ECS says: {state.events[0].message}"
     if cure := cure_of(told):
         return f"{told}; {cure}", ""
-    groups = [
-        group
-        for container in state.containers
-        if (group := container.get("logConfiguration", {}).get("options", {}).get("awslogs-group"))
-    ]
+    options = [each.get("logConfiguration", {}).get("options", {}) for each in state.containers]
+    groups = [each["awslogs-group"] for each in options if each.get("awslogs-group")]
     if not groups:
         return told, ""
     # Not aws logs tail: only version 2 of the AWS CLI has it.

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from commands.why import definition_findings, image_findings, network_findings, stack_findings
+from commands.why import definition_findings, network_findings, progress_findings, stack_findings
 from commands.why.account import Boundary
 from commands.why.deployment_findings import deployment_findings
 from commands.why.finding import Finding, Level
-from commands.why.progress_findings import progress_findings
-from commands.why.record_findings import record_findings
 from commands.why.stack import read
 
 if TYPE_CHECKING:
@@ -34,18 +32,19 @@ OF_STACK: Checks[State] = {
 }
 OF_SERVICE: Checks[ServiceState] = {
     "its deployments": deployment_findings,
-    "its newest deployment": progress_findings,
-    "its record": record_findings,
+    "its newest deployment": progress_findings.progress_findings,
+    "its record": network_findings.record_findings,
     "its addresses": network_findings.address_findings,
     "its subnets": network_findings.subnet_findings,
+    "its public addresses": network_findings.public_ip_findings,
     "its security groups": network_findings.security_group_findings,
     "its task definition's status": definition_findings.status_findings,
     "its ports": definition_findings.port_findings,
     "its log groups": definition_findings.log_findings,
     "its execution role": definition_findings.role_findings,
-    "its circuit breaker": definition_findings.circuit_breaker_findings,
-    "its repositories": image_findings.tag_findings,
-    "what its images were built for": image_findings.platform_findings,
+    "its circuit breaker": progress_findings.circuit_breaker_findings,
+    "its repositories": definition_findings.tag_findings,
+    "what its images were built for": definition_findings.built_findings,
 }
 
 

@@ -1,13 +1,16 @@
-"""Reads a service with the functions' own code, and asks their plans what they would do now."""
+"""Reads a service with the functions' own code: what is there, what they said, and what they would do now."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 from commands.why.account import Boundary
 from commands.why.setup import with_setup
-from commands.why.state import NewestPush, RunningTask, ServiceEvent, ServiceState
+from commands.why.state import LoggedDecision, NewestPush, RunningTask, ServiceEvent, ServiceState
 from pushlive import ec2, ecs, probe, redeploy_plan, route53
 from pushlive.config import ConfigError
 from pushlive.image_reference import is_in, tagged
@@ -19,14 +22,16 @@ from pushlive.redeploy_state import LiveServices
 from pushlive.stopped_tasks import why_stopped
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Iterable, Mapping
 
     from commands.why.account import Account
-    from commands.why.state import LoggedDecision
     from pushlive.config import Settings
-    from pushlive.model import Service
+    from pushlive.model import Service, Task
 
 TAG_PREFIX = "pushlive:"
+LOOK_BACK = timedelta(hours=24)
+# CloudWatch Logs guide, "Using filter patterns to match terms in JSON log events".
+PATTERN = '{ $.ecs_service = "*" }'
 
 
 def tagged_services(account: Account, settings: Settings) -> list[Service]:
@@ -36,11 +41,7 @@ def tagged_services(account: Account, settings: Settings) -> list[Service]:
 
 
 def read_service(
-    account: Account,
-    settings: Settings,
-    found: Service,
-    decisions: tuple[LoggedDecision, ...],
-    now: datetime,
+    account: Account, settings: Settings, found: Service, said: Iterable[LoggedDecision], now: datetime
 ) -> ServiceState:
     """Return what is there of a service; what cannot be read is told by `unseen`."""
     state = ServiceState(
@@ -49,7 +50,7 @@ def read_service(
         live=DeploymentState(_not_paused(found)),
         tags={tag: value for tag, value in found.tags.items() if tag.startswith(TAG_PREFIX)},
         host_name=host_name_tag(found),
-        decisions=decisions,
+        decisions=newest_first(each for each in said if each.service_name == found.service_name),
     )
     steps = {
         "the service": _with_description,
@@ -72,17 +73,11 @@ def _with_description(account: Account, found: Service, state: ServiceState) -> 
     client, cluster = account.client("ecs"), state.settings.cluster_arn
     answer = client.describe_services(cluster=cluster, services=[found.service_name])
     described = (answer.get("services") or [{}])[0]
-    shown = described.get("deployments", [])
-    return replace(
-        state,
-        described=described,
-        failed_tasks=next((d.get("failedTasks", 0) for d in shown if d.get("status") == "PRIMARY"), 0),
-        events=tuple(
-            ServiceEvent(each.get("createdAt", state.now), each["message"])
-            for each in described.get("events", [])
-            if "message" in each
-        ),
-    )
+    primary = [each for each in described.get("deployments", []) if each.get("status") == "PRIMARY"]
+    failed_tasks = primary[0].get("failedTasks", 0) if primary else 0
+    told = [each for each in described.get("events", []) if "message" in each]
+    events = tuple(ServiceEvent(each.get("createdAt", state.now), each["message"]) for each in told)
+    return replace(state, described=described, failed_tasks=failed_tasks, events=events)
 
 
 def _with_definition(account: Account, found: Service, state: ServiceState) -> ServiceState:
@@ -138,21 +133,20 @@ def _with_tasks(account: Account, found: Service, state: ServiceState) -> Servic
     tasks = ecs.tasks(client, settings.cluster_arn, found.service_name)
     public_ips = ec2.public_ips(account.client("ec2"), [task.eni_id for task in tasks if task.eni_id])
     answering = probe.answering(public_ips.values(), state.port) if state.port else frozenset()
-    running = []
-    for task in tasks:
+
+    def running(task: Task) -> RunningTask:
         images = ecs.task_definition(client, task.task_definition_arn).images
-        ours = [name for name in task.digests if is_in(images.get(name, ""), settings.registry)]
         public_ip = public_ips.get(task.eni_id or "")
-        running.append(
-            RunningTask(
-                task=task,
-                digests=tuple(task.digests[name] for name in ours),
-                public_ip=public_ip,
-                answers=public_ip in answering,
-                is_newest=task.deployment_id == found.newest_deployment_id,
-            )
+        ours = [name for name in task.digests if is_in(images.get(name, ""), settings.registry)]
+        return RunningTask(
+            task=task,
+            digests=tuple(task.digests[name] for name in ours),
+            public_ip=public_ip,
+            answers=public_ip in answering,
+            is_newest=task.deployment_id == found.newest_deployment_id,
         )
-    return replace(state, tasks=tuple(running))
+
+    return replace(state, tasks=tuple(map(running, tasks)))
 
 
 def _with_record(account: Account, found: Service, state: ServiceState) -> ServiceState:
@@ -180,23 +174,63 @@ def _with_record(account: Account, found: Service, state: ServiceState) -> Servi
 
 def _with_pushes(account: Account, _: Service, state: ServiceState) -> ServiceState:
     """Return the state with the newest image of each repository that it uses, by whatever tag."""
-    client, pushes = account.client("ecr"), {}
-    for image in state.images:
-        named = tagged(image.reference, state.settings.registry)
-        if named is None:
-            continue
-        pages = client.get_paginator("describe_images").paginate(
-            repositoryName=named[0], filter={"tagStatus": "TAGGED"}
+    named = {each.reference: tagged(each.reference, state.settings.registry) for each in state.images}
+    of = {reference: name[0] for reference, name in named.items() if name}
+    newest = {repository: _newest_push(account, repository) for repository in dict.fromkeys(of.values())}
+    pushes = {reference: push for reference, repository in of.items() if (push := newest[repository])}
+    return replace(state, pushes=pushes)
+
+
+def _newest_push(account: Account, repository: str) -> NewestPush | None:
+    client = account.client("ecr")
+    pages = client.get_paginator("describe_images").paginate(
+        repositoryName=repository, filter={"tagStatus": "TAGGED"}
+    )
+    try:
+        images = [image for page in pages for image in page.get("imageDetails", [])]
+    except client.exceptions.RepositoryNotFoundException:
+        return None  # the check of the repository tells it
+    told = [each for each in images if each.get("imageTags") and "imagePushedAt" in each]
+    found = [NewestPush(tuple(each["imageTags"]), each["imagePushedAt"]) for each in told]
+    return max(found, key=lambda push: push.pushed_at, default=None)
+
+
+def read_decisions(account: Account, log_groups: Mapping[str, str], now: datetime) -> list[LoggedDecision]:
+    """Return what the functions said of any service in the last day, oldest first."""
+    client = account.client("logs")
+    since = int((now - LOOK_BACK).timestamp() * 1000)
+    found = []
+    for function, group in log_groups.items():
+        pages = client.get_paginator("filter_log_events").paginate(
+            logGroupName=group, filterPattern=PATTERN, startTime=since
         )
         try:
-            found = [
-                NewestPush(tuple(each["imageTags"]), each["imagePushedAt"])
-                for page in pages
-                for each in page.get("imageDetails", [])
-                if each.get("imageTags") and "imagePushedAt" in each
-            ]
-        except client.exceptions.RepositoryNotFoundException:
-            continue  # the check of the repository tells it
-        if found:
-            pushes[image.reference] = max(found, key=lambda push: push.pushed_at)
-    return replace(state, pushes=pushes)
+            events = [event for page in pages for event in page.get("events", [])]
+        except client.exceptions.ResourceNotFoundException:
+            continue  # no log group, no words; the check of the log groups tells it
+        said = (parse(function, each.get("timestamp", 0), each.get("message", "")) for each in events)
+        found += [decision for decision in said if decision]
+    return sorted(found, key=lambda decision: decision.at)
+
+
+def parse(function: str, timestamp: int, line: str) -> LoggedDecision | None:
+    """Return the decision in a line, of `timestamp` milliseconds since 1970; None if it holds none."""
+    try:
+        said: Any = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(said, dict) or "ecs_service" not in said:
+        return None
+    reason = said.get("reason") or str(said.get("exception", "")).strip().rpartition("\n")[2]
+    at = datetime.fromtimestamp(timestamp / 1000, UTC)
+    return LoggedDecision(at, function, str(said["ecs_service"]), str(said.get("message", "")), str(reason))
+
+
+def newest_first(decisions: Iterable[LoggedDecision]) -> tuple[LoggedDecision, ...]:
+    """Return them newest first; what a function said several times in a row is one."""
+    told = []
+    by_function = sorted(decisions, key=lambda each: (each.function, each.at))
+    for _, same in groupby(by_function, key=lambda each: (each.function, each.action, each.reason)):
+        said = list(same)
+        told.append(said[-1]._replace(times=len(said)))
+    return tuple(sorted(told, key=lambda each: each.at, reverse=True))

@@ -9,18 +9,15 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from commands.why.account import Boundary, CannotLookError
-from commands.why.decisions import newest_first, read_decisions
-from commands.why.service import read_service, tagged_services
+from commands.why.service import read_decisions, read_service, tagged_services
 from commands.why.setup import has_log_group
 from commands.why.state import Stack, State
 from commands.why.zone import read_zone
 from pushlive.config import ConfigError, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from commands.why.account import Account
-    from commands.why.state import LoggedDecision, ServiceState
+    from pushlive.model import Service
 
 NESTED = "AWS::CloudFormation::Stack"
 FUNCTIONS = ("RedeployService", "UpdateRecord")
@@ -45,11 +42,12 @@ def read(account: Account, name: str, dns_server: str) -> State:
         if stack.is_whole or stack.physical_id("RedeployService"):
             raise
         return replace(state, unseen=boundary.unseen)
-    said = boundary.read("the functions' logs", lambda: read_decisions(account, logs, state.at))
+    found = _services(account, settings, name)
+    said = boundary.read("the functions' logs", lambda: read_decisions(account, logs, state.at)) or []
     return replace(
         state,
         settings=settings,
-        services=_services(account, settings, said or [], state),
+        services=tuple(read_service(account, settings, each, said, state.at) for each in found),
         function_logs=logs,
         rules=boundary.each(
             "the rules", lambda: stack.of_type("AWS::Events::Rule"), lambda rule: _rule_state(account, rule)
@@ -163,26 +161,13 @@ def read_functions(account: Account, stack: Stack) -> tuple[Settings, dict[str, 
         ) from error
 
 
-def _services(
-    account: Account, settings: Settings, said: Sequence[LoggedDecision], state: State
-) -> tuple[ServiceState, ...]:
+def _services(account: Account, settings: Settings, stack: str) -> list[Service]:
     try:
-        found = tagged_services(account, settings)
+        return tagged_services(account, settings)
     except account.client("ecs").exceptions.ClusterNotFoundException as error:
         raise CannotLookError(
-            f"The cluster {settings.cluster_arn} of stack {state.stack.name!r} is gone: "
-            "deploy it again (`sam deploy`)"
+            f"The cluster {settings.cluster_arn} of stack {stack!r} is gone: deploy it again (`sam deploy`)"
         ) from error
-    return tuple(
-        read_service(
-            account,
-            settings,
-            each,
-            newest_first(decision for decision in said if decision.service_name == each.service_name),
-            state.at,
-        )
-        for each in found
-    )
 
 
 def _rule_state(account: Account, rule: str) -> str | None:

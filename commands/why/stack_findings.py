@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from commands.why.finding import Finding, aws, note, problem
+from commands.why.finding import Finding, aws, no_log_group, note, problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,35 +74,31 @@ def function_log_findings(state: State) -> Iterator[Finding]:
             yield no_log_group(what, group)
 
 
-def no_log_group(what: str, group: str) -> Finding:
-    """Return that a log group is missing."""
-    return problem("no-log-group", what, "make it:", aws("logs create-log-group", log_group_name=group))
-
-
 def zone_findings(state: State) -> Iterator[Finding]:
     """Yield what keeps the names of the zone from being found."""
     zone = state.zone
     if zone is None:
         return
-    cure = f"where {zone.name} is registered, or in its parent zone, set its NS to "
-    cure += ", ".join(sorted(zone.own))
-    asked = ", ".join(sorted(zone.asked or ()))
+    name, asked, own = zone.name, zone.asked, zone.own
+    cure = f"where {name} is registered, or in its parent zone, set its NS to {', '.join(sorted(own))}"
+    delegated = f"{name} is delegated to {', '.join(sorted(asked or ())) or 'nobody'}"
     if zone.unreadable:
         denied = "" if zone.unreadable == "NoSuchHostedZone" else ", or you may not read it"
         what = f"the hosted zone {zone.zone_id} does not exist in this account{denied}"
         yield problem("no-zone", what, "sam deploy with the HostedZoneId of a zone that exists")
     elif zone.is_private:
-        told = f"{zone.name} ({zone.zone_id}) is private: nobody outside its VPCs can resolve its names"
-        yield problem(
-            "private-zone", f"the hosted zone {told}", "sam deploy with the HostedZoneId of a public zone"
-        )
-    elif zone.asked == frozenset():
-        yield problem("not-delegated", f"{zone.name} is delegated to nobody: its names do not resolve", cure)
-    elif zone.asked and not zone.asked & zone.own:
-        what = f"{zone.name} is delegated to {asked}, not to the hosted zone: "
-        yield problem("not-delegated", f"{what}what pushlive writes there, nobody reads", cure)
-    elif zone.asked and zone.asked != zone.own:
-        yield note("partly-delegated", f"{zone.name} is delegated to {asked}", cure)
+        what = f"the hosted zone {name} ({zone.zone_id}) is private"
+        cure = "sam deploy with the HostedZoneId of a public zone"
+        yield problem("private-zone", f"{what}: nobody outside its VPCs can resolve its names", cure)
+    elif asked is None:
+        return
+    elif not asked:
+        yield problem("not-delegated", f"{delegated}: its names do not resolve", cure)
+    elif not asked & own:
+        what = f"{delegated}, not to the hosted zone: what pushlive writes there, nobody reads"
+        yield problem("not-delegated", what, cure)
+    elif asked != own:
+        yield note("partly-delegated", delegated, cure)
 
 
 def name_findings(state: State) -> Iterator[Finding]:

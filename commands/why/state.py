@@ -10,7 +10,7 @@ from pushlive.image_reference import tagged
 from pushlive.model import ROLLING_BACK, UNDER_WAY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import datetime
 
     from commands.why.finding import Finding
@@ -174,11 +174,6 @@ class ServiceState:
         return self.live.service
 
     @property
-    def cluster(self) -> str:
-        """Return the cluster's name."""
-        return self.settings.cluster_arn.rpartition("/")[2]
-
-    @property
     def images(self) -> tuple[Image, ...]:
         """Return what the tags that it uses name, each once."""
         return tuple(dict.fromkeys(self.live.images.values()))
@@ -204,10 +199,9 @@ class ServiceState:
         return self.service.running_count < self.service.desired_count
 
     @property
-    def containers(self) -> Sequence[Json]:
+    def containers(self) -> list[Json]:
         """Return the containers of its task definition."""
-        found: Sequence[Json] = self.definition.get("containerDefinitions", [])
-        return found
+        return list(self.definition.get("containerDefinitions", []))
 
     @property
     def image_names(self) -> list[str]:
@@ -223,21 +217,20 @@ class ServiceState:
     @property
     def awsvpc(self) -> Json:
         """Return the subnets and security groups of its tasks; empty where they have no address."""
-        found: Json = self.described.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
-        return found
+        return dict(self.described.get("networkConfiguration", {}).get("awsvpcConfiguration", {}))
 
     @property
     def is_fargate(self) -> bool:
         """Return whether its tasks run on Fargate, where each can have a public address."""
-        strategy = self.described.get("capacityProviderStrategy") or []
-        providers = [each.get("capacityProvider", "") for each in strategy]
         # The launch type is omitted where there is a strategy (API reference, Service, launchType).
-        return any(each.startswith("FARGATE") for each in [*providers, self.described.get("launchType", "")])
+        strategy = self.described.get("capacityProviderStrategy", [])
+        runs_on = [*strategy, {"capacityProvider": self.described.get("launchType", "")}]
+        return any(each.get("capacityProvider", "").startswith("FARGATE") for each in runs_on)
 
     def update_service(self, **options: object) -> str:
         """Return the command that changes these settings of it."""
-        name = self.service.service_name
-        return aws("ecs update-service", cluster=self.cluster, service=name, **options)
+        cluster, service = self.settings.cluster_arn.rpartition("/")[2], self.service.service_name
+        return aws("ecs update-service", cluster=cluster, service=service, **options)
 
 
 def awslogs(container: Json) -> Json:

@@ -13,9 +13,9 @@ from commands.why import __main__ as command
 from commands.why import zone
 from commands.why.account import Account, CannotLookError
 from commands.why.as_json import as_json
-from commands.why.decisions import newest_first, parse
 from commands.why.finding import Finding, Level, note, problem
 from commands.why.report import Report, ServiceReport, checked, ordered
+from commands.why.service import newest_first, parse
 from commands.why.state import LoggedDecision, ServiceState, Stack, State
 from pushlive.config import Settings
 from pushlive.model import Service

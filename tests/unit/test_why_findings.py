@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from commands.why.definition_findings import circuit_breaker_findings, port_findings, status_findings
+from commands.why.definition_findings import port_findings, status_findings
 from commands.why.deployment_findings import deployment_findings
 from commands.why.finding import Finding, Level, short
-from commands.why.network_findings import address_findings
-from commands.why.progress_findings import progress_findings
-from commands.why.record_findings import record_findings
+from commands.why.network_findings import address_findings, record_findings
+from commands.why.progress_findings import circuit_breaker_findings, progress_findings
 from commands.why.stack_findings import name_findings
 from commands.why.state import (
     LoggedDecision,

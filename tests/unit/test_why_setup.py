@@ -10,14 +10,15 @@ import pytest
 
 from commands.why import stack_findings, zone
 from commands.why.definition_findings import (
-    circuit_breaker_findings,
+    built_findings,
     log_findings,
     port_findings,
     role_findings,
+    tag_findings,
 )
 from commands.why.finding import Level
-from commands.why.image_findings import platform_findings, tag_findings
-from commands.why.network_findings import security_group_findings, subnet_findings
+from commands.why.network_findings import public_ip_findings, security_group_findings, subnet_findings
+from commands.why.progress_findings import circuit_breaker_findings
 from commands.why.setup import built_of, default_target
 from commands.why.state import Built, Ingress, Mutability, ServiceState, Stack, State, Subnet, Zone
 from pushlive.config import Settings
@@ -65,7 +66,8 @@ def network(host_name: str = "app.example.com", **changes: Any) -> ServiceState:
 
 
 def subnets(*found: Subnet, host_name: str = "", ip: str = "ENABLED") -> Iterable[Finding]:
-    return subnet_findings(replace(network(host_name, assignPublicIp=ip), subnets=found))
+    has_subnets = replace(network(host_name, assignPublicIp=ip), subnets=found)
+    return [*subnet_findings(has_subnets), *public_ip_findings(has_subnets)]
 
 
 def ingress(
@@ -114,7 +116,7 @@ def built(
 ) -> Iterable[Finding]:
     found = Built(frozenset(processors), frozenset(ports))
     definition = {"runtimePlatform": {"cpuArchitecture": wanted}}
-    return platform_findings(service(definition=definition, built={"hello": found}, port=port))
+    return built_findings(service(definition=definition, built={"hello": found}, port=port))
 
 
 def state(status: str = "UPDATE_COMPLETE", **changes: Any) -> State:
@@ -170,7 +172,7 @@ def function_logs(**log_groups: bool) -> Iterable[Finding]:
             id="no-public-ip",
         ),
         pytest.param(
-            subnet_findings(replace(network(), subnets=(PUBLIC,))),
+            public_ip_findings(replace(network(), subnets=(PUBLIC,))),
             "no-public-ip",
             "ENABLED",
             id="no-public-ip-by-default",
@@ -360,7 +362,7 @@ def test_mistake_is_named_with_its_cure(found: Iterable[Finding], kind: str, cur
         pytest.param(subnets(PUBLIC, host_name="app.example.com"), id="route"),
         pytest.param(subnets(Subnet("s", "r", "nat-1")), id="nat-without-host-name"),
         pytest.param(subnets(Subnet("s", "r", "nat-1"), ip="DISABLED"), id="behind-nat"),
-        pytest.param(subnet_findings(network()), id="subnets-that-could-not-be-read"),
+        pytest.param(public_ip_findings(network()), id="subnets-that-could-not-be-read"),
         pytest.param(security_group_findings(network()), id="security-groups-that-could-not-be-read"),
         pytest.param(ingress("0.0.0.0/0", "10.0.0.0/8"), id="port-open"),
         pytest.param(port_findings(container(environment=[{"name": "PORT", "value": "8080"}])), id="port"),
