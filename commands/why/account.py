@@ -32,10 +32,12 @@ class CannotLookError(Exception):
 
 @dataclass
 class Account:
-    """The AWS account that is asked. One client a service."""
+    """The AWS account, asked each question once a look: so all that is told is of one moment."""
 
     session: botocore.session.Session
     clients: dict[str, Any] = field(default_factory=dict)
+    answers: dict[str, Any] = field(default_factory=dict)
+    """To what was asked in this look."""
 
     def __post_init__(self) -> None:
         aws.in_utc(self.session)
@@ -48,8 +50,20 @@ class Account:
     def client(self, service_name: str) -> Any:  # noqa: ANN401 - of any service
         """Return the client of an AWS service, such as `ecs`."""
         if service_name not in self.clients:
-            self.clients[service_name] = self.session.create_client(service_name, config=CONFIG)
+            client = self.session.create_client(service_name, config=CONFIG)
+            # An answer of a handler of before-call is taken for AWS's: so does botocore's own Stubber.
+            client.meta.events.register_first("before-call", self._known)
+            client.meta.events.register("after-call", self._learn)
+            self.clients[service_name] = client
         return self.clients[service_name]
+
+    def _known(self, **event: Any) -> Any:  # noqa: ANN401 - of any operation
+        request, context = event["params"], event["context"]
+        context["asked"] = f"{event['model'].name} {request['url']} {request['body']}"
+        return self.answers.get(context["asked"])
+
+    def _learn(self, **event: Any) -> None:  # noqa: ANN401 - of any operation
+        self.answers[event["context"]["asked"]] = (event["http_response"], event["parsed"])
 
 
 @dataclass
@@ -77,8 +91,7 @@ class Boundary:
         found: dict[K, V] = {}
         with self.around(what):
             for key in keys():
-                if key not in found:
-                    found[key] = read(key)
+                found[key] = read(key)
         return found
 
     @property

@@ -71,7 +71,8 @@ def read_service(
 
 def _with_description(account: Account, found: Service, state: ServiceState) -> ServiceState:
     client, cluster = account.client("ecs"), state.settings.cluster_arn
-    answer = client.describe_services(cluster=cluster, services=[found.service_name])
+    # With its tags, as UpdateRecord asks: so it is one question.
+    answer = client.describe_services(cluster=cluster, services=[found.service_name], include=["TAGS"])
     described = (answer.get("services") or [{}])[0]
     primary = [each for each in described.get("deployments", []) if each.get("status") == "PRIMARY"]
     failed_tasks = primary[0].get("failedTasks", 0) if primary else 0
@@ -174,10 +175,11 @@ def _with_record(account: Account, found: Service, state: ServiceState) -> Servi
 
 def _with_pushes(account: Account, _: Service, state: ServiceState) -> ServiceState:
     """Return the state with the newest image of each repository that it uses, by whatever tag."""
-    named = {each.reference: tagged(each.reference, state.settings.registry) for each in state.images}
-    of = {reference: name[0] for reference, name in named.items() if name}
-    newest = {repository: _newest_push(account, repository) for repository in dict.fromkeys(of.values())}
-    pushes = {reference: push for reference, repository in of.items() if (push := newest[repository])}
+    pushes = {}
+    for image in state.images:
+        named = tagged(image.reference, state.settings.registry)
+        if named and (newest := _newest_push(account, named[0])):
+            pushes[image.reference] = newest
     return replace(state, pushes=pushes)
 
 

@@ -31,6 +31,7 @@ def read(account: Account, name: str, dns_server: str) -> State:
     Raises:
         CannotLookError: there is no such stack of pushlive, or its cluster is gone.
     """
+    account.answers.clear()
     boundary, stack = Boundary(), read_stack(account, name)
     if "ROLLBACK" in stack.status or stack.status.endswith("_FAILED"):
         why = boundary.read("why it failed", lambda: first_failure(account, name))

@@ -85,7 +85,7 @@ class WhyStack(DeployedStack):
     # what the stack is made of
 
     def resource(self, logical_id: str) -> str:
-        found = read_stack(self.account, sam.STACK_NAME).physical_id(logical_id)
+        found = read_stack(Account(self.account.session), sam.STACK_NAME).physical_id(logical_id)
         assert found, logical_id
         return found
 

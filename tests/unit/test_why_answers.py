@@ -195,7 +195,8 @@ class Answers:
         session.register("before-call", self._answer)
         self.account = Account(session)
         self.without: tuple[str, Path] | None = None
-        self.asked: set[str] = set()
+        self.asked: list[str] = []
+        """Each operation, with what was asked."""
         self._parameters: Json = {}
 
     def _note(self, **event: Any) -> None:
@@ -203,7 +204,7 @@ class Answers:
 
     def _answer(self, **event: Any) -> Any:
         model = event["model"]
-        self.asked.add(model.name)
+        self.asked.append(f"{model.name} {self._parameters}")
         ASKED[model.name] = model.service_model.service_name
         return SimpleNamespace(status_code=200), self._chosen(model.name)
 
@@ -229,6 +230,7 @@ class Answers:
 
     def look(self, operation: str = "", path: Path = ()) -> Report:
         self.without = (operation, path) if operation else None
+        self.asked.clear()
         ecs.task_definition.cache_clear()
         return look(self.account, "hello", "")
 
@@ -279,11 +281,20 @@ def unseen(report: Report) -> list[str]:
 
 def test_the_answers_are_of_aws_s_own_form_and_all_are_asked_for(aws: Answers) -> None:
     assert kinds(aws.look()) == ["dead-letters", "record-due", "stack-status"]
-    assert aws.asked == {*SHARED, *OF_APP}
+    assert {each.partition(" ")[0] for each in aws.asked} == {*SHARED, *OF_APP}
     for operation, service in ASKED.items():
         shape = aws.account.client(service).meta.service_model.operation_model(operation).output_shape
         found = ParamValidator().validate({**SHARED, **OF_APP}[operation], shape)
         assert not found.has_errors(), found.generate_report()
+
+
+def test_nothing_is_asked_twice(aws: Answers) -> None:
+    """Though several modules need it, and services share it; the next look asks again."""
+    aws.look()
+    asked = list(aws.asked)
+    assert len(asked) == len(set(asked))
+    aws.look()
+    assert len(aws.asked) == len(asked)
 
 
 @pytest.mark.parametrize("operation", OF_APP)
