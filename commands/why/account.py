@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import botocore.session
 
 CONFIG = Config(retries={"mode": "standard"}, connect_timeout=5, read_timeout=20)
+NOT_FOUND = "ResourceNotFoundException"
+"""The code of Lambda, EventBridge and CloudWatch Logs."""
 DENIED = ("AccessDenied", "UnauthorizedOperation", "AuthorizationError")
 """In the codes of errors: JSON and XML services, EC2, SNS."""
 
@@ -56,6 +58,26 @@ class Account:
             client.meta.events.register("after-call", self._learn)
             self.clients[service_name] = client
         return self.clients[service_name]
+
+    def ask(self, service: str, operation: str, *absent: str, **parameters: object) -> Any:  # noqa: ANN401 - JSON
+        """Return an answer; None if its error is one of `absent`: what was asked for is not there."""
+        try:
+            return getattr(self.client(service), operation)(**parameters)
+        except ClientError as error:
+            if code_of(error) not in absent:
+                raise
+            return None
+
+    def items(
+        self, service: str, operation: str, key: str, *absent: str, **parameters: object
+    ) -> Iterator[Any]:
+        """Yield what the pages of an answer hold under `key`; nothing if its error is one of `absent`."""
+        try:
+            for page in self.client(service).get_paginator(operation).paginate(**parameters):
+                yield from page.get(key, [])
+        except ClientError as error:
+            if code_of(error) not in absent:
+                raise
 
     def _known(self, **event: Any) -> Any:  # noqa: ANN401 - of any operation
         request, context = event["params"], event["context"]
@@ -115,6 +137,9 @@ def unseen(what: str, error: Exception) -> Finding:
 
 def is_denied(error: Exception) -> bool:
     """Return whether AWS refused, because who asks has no right to."""
-    return isinstance(error, ClientError) and any(
-        code in error.response.get("Error", {}).get("Code", "") for code in DENIED
-    )
+    return isinstance(error, ClientError) and any(code in code_of(error) for code in DENIED)
+
+
+def code_of(error: ClientError) -> str:
+    """Return AWS's code of an error."""
+    return str(error.response.get("Error", {}).get("Code", ""))

@@ -109,13 +109,13 @@ def tag_findings(state: ServiceState) -> Iterator[Finding]:
             what = f"the repository {repository} does not exist in {state.settings.region}"
             make = aws("ecr create-repository", repository_name=repository)
             yield problem("no-repository", f"{what}: nothing can be pushed or pulled", "make it:", make)
-        elif not admits(mutability, tag):
+        elif not _admits(mutability, tag):
             what = f"the repository {repository} is {mutability.setting}"
             cure, command = f"let {tag} be pushed again:", _admit(repository, tag, mutability)
             yield problem("immutable-tags", f"{what}: its tag {tag} can be pushed only once", cure, command)
 
 
-def admits(mutability: Mutability, tag: str) -> bool:
+def _admits(mutability: Mutability, tag: str) -> bool:
     """Return whether this tag can be pushed again."""
     has_exceptions = mutability.setting.endswith("_WITH_EXCLUSION")
     is_excluded = has_exceptions and any(fnmatchcase(tag, each) for each in mutability.excluded)

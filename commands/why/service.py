@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from commands.why.account import Boundary
-from commands.why.setup import with_setup
+from commands.why.account import NOT_FOUND, Boundary
+from commands.why.setup import NO_REPOSITORY, with_setup
 from commands.why.state import LoggedDecision, NewestPush, RunningTask, ServiceEvent, ServiceState
 from pushlive import ec2, ecs, probe, redeploy_plan, route53
 from pushlive.config import ConfigError
@@ -70,9 +70,9 @@ def read_service(
 
 
 def _with_description(account: Account, found: Service, state: ServiceState) -> ServiceState:
-    client, cluster = account.client("ecs"), state.settings.cluster_arn
     # With its tags, as UpdateRecord asks: so it is one question.
-    answer = client.describe_services(cluster=cluster, services=[found.service_name], include=["TAGS"])
+    asked = {"cluster": state.settings.cluster_arn, "services": [found.service_name], "include": ["TAGS"]}
+    answer = account.ask("ecs", "describe_services", **asked)
     described = (answer.get("services") or [{}])[0]
     primary = [each for each in described.get("deployments", []) if each.get("status") == "PRIMARY"]
     failed_tasks = primary[0].get("failedTasks", 0) if primary else 0
@@ -84,9 +84,9 @@ def _with_description(account: Account, found: Service, state: ServiceState) -> 
 def _with_definition(account: Account, found: Service, state: ServiceState) -> ServiceState:
     if not found.task_definition_arn:
         return state  # under an external controller it has none (API reference, Service, taskDefinition)
-    client, arn = account.client("ecs"), found.task_definition_arn
-    definition = client.describe_task_definition(taskDefinition=arn).get("taskDefinition", {})
-    return replace(state, definition=definition, port=ecs.task_definition(client, arn).port)
+    answer = account.ask("ecs", "describe_task_definition", taskDefinition=found.task_definition_arn)
+    port = ecs.task_definition(account.client("ecs"), found.task_definition_arn).port
+    return replace(state, definition=answer.get("taskDefinition", {}), port=port)
 
 
 def _with_deployments(account: Account, found: Service, state: ServiceState) -> ServiceState:
@@ -184,35 +184,27 @@ def _with_pushes(account: Account, _: Service, state: ServiceState) -> ServiceSt
 
 
 def _newest_push(account: Account, repository: str) -> NewestPush | None:
-    client = account.client("ecr")
-    pages = client.get_paginator("describe_images").paginate(
-        repositoryName=repository, filter={"tagStatus": "TAGGED"}
-    )
-    try:
-        images = [image for page in pages for image in page.get("imageDetails", [])]
-    except client.exceptions.RepositoryNotFoundException:
-        return None  # the check of the repository tells it
-    told = [each for each in images if each.get("imageTags") and "imagePushedAt" in each]
-    found = [NewestPush(tuple(each["imageTags"]), each["imagePushedAt"]) for each in told]
+    """That there is no such repository is told by the check of the repositories."""
+    asked = {"repositoryName": repository, "filter": {"tagStatus": "TAGGED"}}
+    found = [
+        NewestPush(tuple(each["imageTags"]), each["imagePushedAt"])
+        for each in account.items("ecr", "describe_images", "imageDetails", NO_REPOSITORY, **asked)
+        if each.get("imageTags") and "imagePushedAt" in each
+    ]
     return max(found, key=lambda push: push.pushed_at, default=None)
 
 
 def read_decisions(account: Account, log_groups: Mapping[str, str], now: datetime) -> list[LoggedDecision]:
     """Return what the functions said of any service in the last day, oldest first."""
-    client = account.client("logs")
-    since = int((now - LOOK_BACK).timestamp() * 1000)
-    found = []
-    for function, group in log_groups.items():
-        pages = client.get_paginator("filter_log_events").paginate(
-            logGroupName=group, filterPattern=PATTERN, startTime=since
+    asked = {"filterPattern": PATTERN, "startTime": int((now - LOOK_BACK).timestamp() * 1000)}
+    found = [
+        parse(function, each.get("timestamp", 0), each.get("message", ""))
+        for function, group in log_groups.items()
+        for each in account.items(
+            "logs", "filter_log_events", "events", NOT_FOUND, logGroupName=group, **asked
         )
-        try:
-            events = [event for page in pages for event in page.get("events", [])]
-        except client.exceptions.ResourceNotFoundException:
-            continue  # no log group, no words; the check of the log groups tells it
-        said = (parse(function, each.get("timestamp", 0), each.get("message", "")) for each in events)
-        found += [decision for decision in said if decision]
-    return sorted(found, key=lambda decision: decision.at)
+    ]
+    return sorted(filter(None, found), key=lambda decision: decision.at)
 
 
 def parse(function: str, timestamp: int, line: str) -> LoggedDecision | None:

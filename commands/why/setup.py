@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import urllib3
-from botocore.exceptions import ClientError
 
 from commands.why.state import EVERYBODY, Built, Ingress, Mutability, Subnet, awslogs
 from pushlive import ecr
@@ -22,11 +21,13 @@ TARGETS = (
     "GatewayId", "NatGatewayId", "TransitGatewayId", "NetworkInterfaceId", "InstanceId",
     "VpcPeeringConnectionId", "LocalGatewayId", "CarrierGatewayId", "CoreNetworkArn",
 )  # fmt: skip
-MEDIA_TYPES = (
+MEDIA_TYPES = [
     *ecr.INDEX_MEDIA_TYPES,
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
-)
+]
+NO_REPOSITORY = "RepositoryNotFoundException"
+NO_LAYER = ("LayersNotFoundException", "LayerInaccessibleException")
 LARGEST_CONFIG_BYTES = 4 * 1024 * 1024
 DOWNLOAD_SECONDS = 10.0
 
@@ -59,16 +60,15 @@ def _subnets(account: Account, state: ServiceState) -> tuple[Subnet, ...] | None
     """Return the subnets, each with the default route of its own route table or of its VPC's main one."""
     if not state.is_fargate or not state.awsvpc.get("subnets"):
         return None  # on an instance the instance pulls
-    client = account.client("ec2")
-    described = client.describe_subnets(SubnetIds=list(state.awsvpc["subnets"])).get("Subnets", [])
-    vpcs = {each["SubnetId"]: each.get("VpcId", "") for each in described if "SubnetId" in each}
+    answer = account.ask("ec2", "describe_subnets", SubnetIds=list(state.awsvpc["subnets"]))
+    described = [each for each in answer.get("Subnets", []) if "SubnetId" in each]
+    vpcs = {each["SubnetId"]: each.get("VpcId", "") for each in described}
     in_vpcs = [{"Name": "vpc-id", "Values": sorted(set(vpcs.values()))}]
     tables: dict[str, Json] = {}  # by subnet, the main one by VPC
-    for page in client.get_paginator("describe_route_tables").paginate(Filters=in_vpcs):
-        for table in page.get("RouteTables", []):
-            for association in table.get("Associations", []):
-                of = table.get("VpcId", "") if association.get("Main") else association.get("SubnetId", "")
-                tables[of] = table
+    for table in account.items("ec2", "describe_route_tables", "RouteTables", Filters=in_vpcs):
+        for association in table.get("Associations", []):
+            of = table.get("VpcId", "") if association.get("Main") else association.get("SubnetId", "")
+            tables[of] = table
     found = {subnet: tables.get(subnet) or tables.get(vpc) or {} for subnet, vpc in vpcs.items()}
     return tuple(
         Subnet(subnet, table.get("RouteTableId", "rtb-ID"), default_target(table.get("Routes", [])))
@@ -92,7 +92,7 @@ def _ingress(account: Account, state: ServiceState) -> Ingress | None:
     if not group_ids:
         # The VPC's default group holds then (API reference, AwsVpcConfiguration): it admits its members.
         return Ingress(frozenset(), frozenset({"the VPC's default security group"}))
-    found = account.client("ec2").describe_security_groups(GroupIds=list(group_ids))
+    found = account.ask("ec2", "describe_security_groups", GroupIds=list(group_ids))
     groups = found.get("SecurityGroups", [])
     rules = [rule for group in groups for rule in group.get("IpPermissions", []) if _is_of(rule, state.port)]
 
@@ -119,28 +119,19 @@ def _log_groups(state: ServiceState) -> Iterator[str]:
 
 def has_log_group(account: Account, group: str) -> bool:
     """Return whether there is a log group of this name."""
-    found = account.client("logs").describe_log_groups(logGroupNamePrefix=group).get("logGroups", [])
-    return any(each.get("logGroupName") == group for each in found)
+    found = account.ask("logs", "describe_log_groups", logGroupNamePrefix=group)
+    return any(each.get("logGroupName") == group for each in found.get("logGroups", []))
 
 
 def _lacks_role(account: Account, state: ServiceState) -> bool:
     """Return whether the task definition names an execution role that is not there."""
-    if not (arn := state.definition.get("executionRoleArn", "")):
-        return False
-    try:
-        account.client("iam").get_role(RoleName=arn.rpartition("/")[2])
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchEntity":
-            raise
-        return True
-    return False
+    name = state.definition.get("executionRoleArn", "").rpartition("/")[2]
+    return bool(name) and account.ask("iam", "get_role", "NoSuchEntity", RoleName=name) is None
 
 
 def _mutability(account: Account, repository: str) -> Mutability | None:
-    client = account.client("ecr")
-    try:
-        answer = client.describe_repositories(repositoryNames=[repository])
-    except client.exceptions.RepositoryNotFoundException:
+    answer = account.ask("ecr", "describe_repositories", NO_REPOSITORY, repositoryNames=[repository])
+    if answer is None:
         return None
     found = (answer.get("repositories") or [{}])[0]
     filters = found.get("imageTagMutabilityExclusionFilters", [])
@@ -150,14 +141,9 @@ def _mutability(account: Account, repository: str) -> Mutability | None:
 
 def _built(account: Account, repository: str, tag: str) -> Built | None:
     """Return for what the tag's image was built; None if there is no such image."""
-    client = account.client("ecr")
-    try:
-        found = client.batch_get_image(
-            repositoryName=repository, imageIds=[{"imageTag": tag}], acceptedMediaTypes=list(MEDIA_TYPES)
-        )
-    except client.exceptions.RepositoryNotFoundException:
-        return None  # the check of the repository tells it
-    images = found.get("images") or [{}]
+    asked = {"repositoryName": repository, "imageIds": [{"imageTag": tag}]}
+    found = account.ask("ecr", "batch_get_image", NO_REPOSITORY, **asked, acceptedMediaTypes=MEDIA_TYPES)
+    images = (found or {}).get("images") or [{}]
     manifest = json.loads(images[0].get("imageManifest", "{}"))
     if "manifests" in manifest:
         platforms = [each.get("platform", {}).get("architecture", "") for each in manifest["manifests"]]
@@ -179,12 +165,9 @@ def _config(account: Account, repository: str, descriptor: Json) -> Any:  # noqa
     It gives it as it gives a layer (API reference, GetDownloadUrlForLayer). That it does is not documented;
     people rely on it (containers-roadmap 178).
     """
-    client = account.client("ecr")
-    try:
-        found = client.get_download_url_for_layer(repositoryName=repository, layerDigest=descriptor["digest"])
-    except (client.exceptions.LayersNotFoundException, client.exceptions.LayerInaccessibleException):
-        return {}
-    if "downloadUrl" not in found:
+    asked = {"repositoryName": repository, "layerDigest": descriptor["digest"]}
+    found = account.ask("ecr", "get_download_url_for_layer", *NO_LAYER, **asked)
+    if not found or "downloadUrl" not in found:
         return {}
     with urllib3.PoolManager(timeout=DOWNLOAD_SECONDS, retries=False) as pool:
         answer = pool.request("GET", found["downloadUrl"], preload_content=False)

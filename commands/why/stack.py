@@ -6,9 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from commands.why.account import Boundary, CannotLookError
+from commands.why.account import NOT_FOUND, Boundary, CannotLookError
 from commands.why.service import read_decisions, read_service, tagged_services
 from commands.why.setup import has_log_group
 from commands.why.state import Stack, State
@@ -68,16 +66,13 @@ def read_stack(account: Account, name: str) -> Stack:
     Raises:
         CannotLookError: there is no such stack.
     """
-    try:
-        answer = account.client("cloudformation").describe_stacks(StackName=name)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ValidationError":
-            raise
-        # CloudFormation calls a stack that is not there a validation error (API reference, DescribeStacks).
+    # CloudFormation calls a stack that is not there a validation error (API reference, DescribeStacks).
+    answer = account.ask("cloudformation", "describe_stacks", "ValidationError", StackName=name)
+    if answer is None:
         raise CannotLookError(
             f"There is no stack {name!r} in region {account.region}: name another (`make why STACK=NAME`), "
             "another region (AWS_REGION), or deploy it (`sam deploy`)"
-        ) from error
+        )
     found = (answer.get("Stacks") or [{}])[0]
     outputs = [each for each in found.get("Outputs", []) if "OutputKey" in each]
     resources = _resources(account, name)
@@ -93,11 +88,10 @@ def read_stack(account: Account, name: str) -> Stack:
 
 
 def _resources(account: Account, stack: str) -> dict[str, tuple[str, str]]:
-    pages = account.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack)
+    key = "StackResourceSummaries"
     return {
         each["LogicalResourceId"]: (each.get("ResourceType", ""), each.get("PhysicalResourceId", ""))
-        for page in pages
-        for each in page.get("StackResourceSummaries", [])
+        for each in account.items("cloudformation", "list_stack_resources", key, StackName=stack)
         if "LogicalResourceId" in each and each.get("ResourceStatus") != "DELETE_COMPLETE"
     }
 
@@ -109,17 +103,15 @@ def first_failure(account: Account, stack: str) -> str:
     failed: its own say which resource did.
     """
     first, failed_stack = "", ""
-    pages = account.client("cloudformation").get_paginator("describe_stack_events").paginate(StackName=stack)
-    for page in pages:
-        for event in page.get("StackEvents", []):
-            status, reason = event.get("ResourceStatus", ""), event.get("ResourceStatusReason", "")
-            if event.get("PhysicalResourceId") == event.get("StackId"):
-                if status in BEGINS:
-                    break
-            elif status.endswith("_FAILED") and reason and "cancelled" not in reason:
-                is_nested = event.get("ResourceType") == NESTED
-                failed_stack = event.get("PhysicalResourceId", "") if is_nested else ""
-                first = f"{event.get('LogicalResourceId', 'a resource')}: {' '.join(reason.split())}"
+    for event in account.items("cloudformation", "describe_stack_events", "StackEvents", StackName=stack):
+        status, reason = event.get("ResourceStatus", ""), event.get("ResourceStatusReason", "")
+        if event.get("PhysicalResourceId") == event.get("StackId"):
+            if status in BEGINS:
+                break
+        elif status.endswith("_FAILED") and reason and "cancelled" not in reason:
+            is_nested = event.get("ResourceType") == NESTED
+            failed_stack = event.get("PhysicalResourceId", "") if is_nested else ""
+            first = f"{event.get('LogicalResourceId', 'a resource')}: {' '.join(reason.split())}"
     return (first_failure(account, failed_stack) if failed_stack else "") or first
 
 
@@ -135,14 +127,11 @@ def read_functions(account: Account, stack: Stack) -> tuple[Settings, dict[str, 
     for function in FUNCTIONS:
         if not (name := stack.physical_id(function)):
             continue
-        try:
-            found = account.client("lambda").get_function_configuration(FunctionName=name)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ResourceNotFoundException":
-                raise
+        found = account.ask("lambda", "get_function_configuration", NOT_FOUND, FunctionName=name)
+        if found is None:
             raise CannotLookError(
                 f"The function {function} of {told} is gone: deploy it again (`sam deploy`)"
-            ) from error
+            )
         dry_run = env.get("DRY_RUN") == "true"
         env |= found.get("Environment", {}).get("Variables", {})
         if dry_run:  # one of them is enough to wait in vain
@@ -173,17 +162,13 @@ def _services(account: Account, settings: Settings, stack: str) -> list[Service]
 
 def _rule_state(account: Account, rule: str) -> str | None:
     name = rule.rpartition("|")[2]  # of another bus than the default one the id is BUS|NAME
-    try:
-        return str(account.client("events").describe_rule(Name=name).get("State", ""))
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceNotFoundException":
-            raise
-        return None
+    found = account.ask("events", "describe_rule", NOT_FOUND, Name=name)
+    return None if found is None else str(found.get("State", ""))
 
 
 def _dead_letters(account: Account, stack: Stack) -> int:
     if not (queue_url := stack.physical_id("DeadLetters")):
         return 0
     counted = "ApproximateNumberOfMessages"
-    found = account.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=[counted])
+    found = account.ask("sqs", "get_queue_attributes", QueueUrl=queue_url, AttributeNames=[counted])
     return int(found.get("Attributes", {}).get(counted, 0))

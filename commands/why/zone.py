@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 from dnslib import QTYPE, RCODE, DNSError, DNSRecord  # type: ignore[import-untyped]
 
+from commands.why.account import code_of
 from commands.why.state import Zone
 from pushlive.route53 import UNREADABLE
 
@@ -34,12 +35,11 @@ def read_zone(account: Account, boundary: Boundary, zone_id: str, dns_server: st
 
 def _hosted_zone(account: Account, zone_id: str) -> Zone:
     try:
-        found = account.client("route53").get_hosted_zone(Id=zone_id)
+        found = account.ask("route53", "get_hosted_zone", Id=zone_id)
     except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code not in UNREADABLE:
+        if code_of(error) not in UNREADABLE:
             raise
-        return Zone(zone_id, unreadable=code)
+        return Zone(zone_id, unreadable=code_of(error))
     return Zone(
         zone_id,
         name=_spelled(found["HostedZone"]["Name"]),

@@ -407,19 +407,14 @@ def test_a_nested_stacks_failure_is_told_by_its_own_first_failure() -> None:
         ],
     }
 
-    def events(StackName: str) -> list[dict[str, Any]]:  # noqa: N803 - as it is called
+    def events(*_: str, StackName: str) -> list[dict[str, Any]]:  # noqa: N803 - as it is called
         return [
-            {
-                "StackEvents": [
-                    {"StackId": StackName, "LogicalResourceId": name, "PhysicalResourceId": name,
-                     "ResourceType": kind, "ResourceStatus": "CREATE_FAILED", "ResourceStatusReason": reason}
-                    for name, kind, reason in told[StackName]
-                ]
-            }
+            {"StackId": StackName, "LogicalResourceId": name, "PhysicalResourceId": name,
+             "ResourceType": kind, "ResourceStatus": "CREATE_FAILED", "ResourceStatusReason": reason}
+            for name, kind, reason in told[StackName]
         ]  # fmt: skip
 
-    pages = SimpleNamespace(paginate=events)
-    account: Any = SimpleNamespace(client=lambda _: SimpleNamespace(get_paginator=lambda _: pages))
+    account: Any = SimpleNamespace(items=events)
     assert first_failure(account, "hello") == "Records: the hosted zone is example.com"
 
 
