@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -26,6 +26,7 @@ DENIED = ("AccessDenied", "UnauthorizedOperation", "AuthorizationError")
 
 K = TypeVar("K")
 V = TypeVar("V")
+P = ParamSpec("P")
 
 
 class CannotLookError(Exception):
@@ -102,18 +103,20 @@ class Boundary:
         except Exception as error:  # noqa: BLE001 - whatever is odd about it, the rest is shown
             self.errors.setdefault(repr(error), ([], error))[0].append(what)
 
-    def read(self, what: str, read: Callable[[], V]) -> V | None:
+    def read(self, what: str, read: Callable[P, V], *args: P.args, **kwargs: P.kwargs) -> V | None:
         """Return what `read` returns; None at an error."""
         with self.around(what):
-            return read()
+            return read(*args, **kwargs)
         return None
 
-    def each(self, what: str, keys: Callable[[], Iterable[K]], read: Callable[[K], V]) -> dict[K, V]:
-        """Return each of `keys` with what `read` returns for it, until an error."""
+    def each(
+        self, what: str, read: Callable[P, Iterable[tuple[K, V]]], *args: P.args, **kwargs: P.kwargs
+    ) -> dict[K, V]:
+        """Return what `read` yields, each key with its value, until an error."""
         found: dict[K, V] = {}
         with self.around(what):
-            for key in keys():
-                found[key] = read(key)
+            for key, value in read(*args, **kwargs):
+                found[key] = value  # noqa: PERF403 - what was read before an error stays
         return found
 
     @property

@@ -37,22 +37,12 @@ def with_setup(account: Account, boundary: Boundary, state: ServiceState) -> Ser
     read, each = boundary.read, boundary.each
     return replace(
         state,
-        subnets=read("its subnets", lambda: _subnets(account, state)),
-        ingress=read("its security groups", lambda: _ingress(account, state)),
-        log_groups=each(
-            "its log groups", lambda: _log_groups(state), lambda group: has_log_group(account, group)
-        ),
-        lacks_role=read("its execution role", lambda: _lacks_role(account, state)),
-        repositories=each(
-            "its repositories",
-            lambda: (repository for repository, _ in state.tags_of_images.values()),
-            lambda repository: _mutability(account, repository),
-        ),
-        built=each(
-            "what its images were built for",
-            lambda: state.tags_of_images,
-            lambda image: _built(account, *state.tags_of_images[image]),
-        ),
+        subnets=read("its subnets", _subnets, account, state),
+        ingress=read("its security groups", _ingress, account, state),
+        log_groups=each("its log groups", _log_groups, account, state),
+        lacks_role=read("its execution role", _lacks_role, account, state),
+        repositories=each("its repositories", _repositories, account, state),
+        built=each("what its images were built for", _images, account, state),
     )
 
 
@@ -109,12 +99,12 @@ def _is_of(rule: Json, port: int) -> bool:
     return protocol == "-1" or (protocol in ("tcp", "6") and first <= port <= last)
 
 
-def _log_groups(state: ServiceState) -> Iterator[str]:
-    """Yield the log groups that must be there before a task starts."""
+def _log_groups(account: Account, state: ServiceState) -> Iterator[tuple[str, bool]]:
+    """Yield the log groups that must be there before a task starts, and whether they are."""
     region = state.settings.region
     for options in map(awslogs, state.containers):
         if options and options.get("awslogs-region", region) == region:
-            yield options["awslogs-group"]
+            yield options["awslogs-group"], has_log_group(account, options["awslogs-group"])
 
 
 def has_log_group(account: Account, group: str) -> bool:
@@ -129,14 +119,21 @@ def _lacks_role(account: Account, state: ServiceState) -> bool:
     return bool(name) and account.ask("iam", "get_role", "NoSuchEntity", RoleName=name) is None
 
 
-def _mutability(account: Account, repository: str) -> Mutability | None:
-    answer = account.ask("ecr", "describe_repositories", NO_REPOSITORY, repositoryNames=[repository])
-    if answer is None:
-        return None
-    found = (answer.get("repositories") or [{}])[0]
-    filters = found.get("imageTagMutabilityExclusionFilters", [])
-    excluded = tuple(each["filter"] for each in filters if "filter" in each)
-    return Mutability(found.get("imageTagMutability", "MUTABLE"), excluded)
+def _repositories(account: Account, state: ServiceState) -> Iterator[tuple[str, Mutability | None]]:
+    for name, _ in state.tags_of_images.values():
+        answer = account.ask("ecr", "describe_repositories", NO_REPOSITORY, repositoryNames=[name])
+        if answer is None:
+            yield name, None
+            continue
+        found = (answer.get("repositories") or [{}])[0]
+        filters = found.get("imageTagMutabilityExclusionFilters", [])
+        excluded = tuple(each["filter"] for each in filters if "filter" in each)
+        yield name, Mutability(found.get("imageTagMutability", "MUTABLE"), excluded)
+
+
+def _images(account: Account, state: ServiceState) -> Iterator[tuple[str, Built | None]]:
+    for image, named in state.tags_of_images.items():
+        yield image, _built(account, *named)
 
 
 def _built(account: Account, repository: str, tag: str) -> Built | None:

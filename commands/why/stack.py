@@ -14,6 +14,8 @@ from commands.why.zone import read_zone
 from pushlive.config import ConfigError, Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from commands.why.account import Account
     from pushlive.model import Service
 
@@ -32,7 +34,7 @@ def read(account: Account, name: str, dns_server: str) -> State:
     account.answers.clear()
     boundary, stack = Boundary(), read_stack(account, name)
     if "ROLLBACK" in stack.status or stack.status.endswith("_FAILED"):
-        why = boundary.read("why it failed", lambda: first_failure(account, name))
+        why = boundary.read("why it failed", first_failure, account, name)
         stack = replace(stack, first_failure=why or "")
     state = State(stack, account.region, datetime.now(UTC))
     try:
@@ -42,19 +44,15 @@ def read(account: Account, name: str, dns_server: str) -> State:
             raise
         return replace(state, unseen=boundary.unseen)
     found = _services(account, settings, name)
-    said = boundary.read("the functions' logs", lambda: read_decisions(account, logs, state.at)) or []
+    said = boundary.read("the functions' logs", read_decisions, account, logs, state.at) or []
     return replace(
         state,
         settings=settings,
         services=tuple(read_service(account, settings, each, said, state.at) for each in found),
         function_logs=logs,
-        rules=boundary.each(
-            "the rules", lambda: stack.of_type("AWS::Events::Rule"), lambda rule: _rule_state(account, rule)
-        ),
-        dead_letters=boundary.read("the dead letters", lambda: _dead_letters(account, stack)) or 0,
-        log_groups=boundary.each(
-            "the functions' log groups", logs.values, lambda group: has_log_group(account, group)
-        ),
+        rules=boundary.each("the rules", _rules, account, stack),
+        dead_letters=boundary.read("the dead letters", _dead_letters, account, stack) or 0,
+        log_groups=boundary.each("the functions' log groups", _log_groups, account, logs),
         zone=read_zone(account, boundary, settings.hosted_zone_id, dns_server),
         unseen=boundary.unseen,
     )
@@ -160,10 +158,16 @@ def _services(account: Account, settings: Settings, stack: str) -> list[Service]
         ) from error
 
 
-def _rule_state(account: Account, rule: str) -> str | None:
-    name = rule.rpartition("|")[2]  # of another bus than the default one the id is BUS|NAME
-    found = account.ask("events", "describe_rule", NOT_FOUND, Name=name)
-    return None if found is None else str(found.get("State", ""))
+def _rules(account: Account, stack: Stack) -> Iterator[tuple[str, str | None]]:
+    for rule in stack.of_type("AWS::Events::Rule"):
+        name = rule.rpartition("|")[2]  # of another bus than the default one the id is BUS|NAME
+        found = account.ask("events", "describe_rule", NOT_FOUND, Name=name)
+        yield rule, None if found is None else found.get("State", "")
+
+
+def _log_groups(account: Account, logs: Mapping[str, str]) -> Iterator[tuple[str, bool]]:
+    for group in logs.values():
+        yield group, has_log_group(account, group)
 
 
 def _dead_letters(account: Account, stack: Stack) -> int:

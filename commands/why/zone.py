@@ -26,11 +26,10 @@ def read_zone(account: Account, boundary: Boundary, zone_id: str, dns_server: st
     if not zone_id:
         return None
     what = "who is asked for the zone's names"
-    zone = boundary.read(what, lambda: _hosted_zone(account, zone_id))
+    zone = boundary.read(what, _hosted_zone, account, zone_id)
     if zone is None or zone.unreadable or zone.is_private:
         return zone
-    name = zone.name
-    return zone._replace(asked=boundary.read(what, lambda: name_servers(name, dns_server)))
+    return zone._replace(asked=boundary.read(what, name_servers, zone.name, dns_server))
 
 
 def _hosted_zone(account: Account, zone_id: str) -> Zone:
