@@ -387,7 +387,9 @@ def test_an_update_that_was_rolled_back_is_noted_with_its_own_failure(
 ) -> None:
     began = ("hello", "UPDATE_IN_PROGRESS", "User Initiated")
     stack(monkeypatch, "UPDATE_ROLLBACK_COMPLETE", ("Service", "UPDATE_FAILED", "no role"), began, *FAILED)
+    monkeypatch.setitem(SHARED["DescribeStackEvents"], "NextToken", "older")
     report = aws.look()
+    assert sum(each.startswith("DescribeStackEvents ") for each in aws.asked) == 1, "older events say no more"
     [found] = [each for each in report.findings if each.kind == "stack-status"]
     assert (found.level, len(report.services)) == (Level.NOTE, 2)
     assert found.what.endswith(
