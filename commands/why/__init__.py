@@ -1,5 +1,5 @@
 """Why did it (not) deploy? What is there, what the functions would do about it, and what is wrong, in words.
 
-`__main__` takes the arguments; `report` puts together what `stack`, `service` and `decisions` read and what
-the modules `*_findings` make of it; `page` and `as_json` show it.
+`__main__` takes arguments. `stack` reads a whole `state`, with `service`, `setup` and `zone`, by `account`.
+`report` lists the checks: functions of that state, in the modules `*_findings`. `page` and `as_json` show it.
 """

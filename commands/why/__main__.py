@@ -23,10 +23,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from commands.why import as_json
-from commands.why.finding import Level, is_denied
+from commands.why.account import Account, CannotLookError, is_denied
+from commands.why.finding import Level
 from commands.why.page import page
 from commands.why.report import look
-from commands.why.stack import Account, CannotLookError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     deploy = _sam_deploy_parameters(SAM_CONFIG)
     try:
         session = botocore.session.get_session()
-        if region := chosen.region or _region(deploy):
+        # As SAM CLI finds it; else that of the AWS configuration.
+        if region := chosen.region or deploy.get("region") or os.environ.get("AWS_REGION"):
             session.set_config_variable("region", region)
         name = chosen.stack or deploy.get("stack_name", "pushlive")
         report = look(Account(session), name, chosen.dns_server)
@@ -73,16 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _sam_deploy_parameters(path: Path) -> dict[str, Any]:
     """Return what `sam deploy` takes from samconfig.toml, where `--guided` writes its answers."""
     try:
-        found = tomllib.loads(path.read_text())
-        parameters: dict[str, Any] = found["default"]["deploy"]["parameters"]
+        return dict(tomllib.loads(path.read_text())["default"]["deploy"]["parameters"])
     except (OSError, LookupError, ValueError):
         return {}
-    return parameters
-
-
-def _region(deploy: dict[str, Any]) -> str | None:
-    """Return the region as SAM CLI finds it; None for that of the AWS configuration."""
-    return deploy.get("region") or os.environ.get("AWS_REGION")
 
 
 def _in_a_line(error: Exception) -> str:

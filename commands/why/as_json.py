@@ -15,103 +15,93 @@ services        service_name, tags, desired_count, running_count, url, and
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from commands.why.finding import Finding, Level
+from commands.why.finding import Level
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
+    from collections.abc import Iterable
 
     from commands.why.report import Report, ServiceReport
+    from commands.why.state import RunningTask, ServiceState
 
 Json = dict[str, Any]
 
 
 def as_json(report: Report) -> Json:
     """Return the report with the keys above."""
+    state = report.state
     return {
-        "stack": report.stack.name,
-        "region": report.region,
-        "status": report.stack.status,
-        "at": _time(report.at),
+        "stack": state.stack.name,
+        "region": state.region,
+        "status": state.stack.status,
+        "at": _plain(state.at),
         "wrong": report.count(Level.PROBLEM) > 0,
-        "findings": _findings(report.findings),
+        "findings": _each(report.findings, "kind level what cure command"),
         "services": [_service(each) for each in report.services],
     }
 
 
 def _service(report: ServiceReport) -> Json:
     state = report.state
-    newest = state.newest
     return {
-        "service_name": state.service_name,
+        "service_name": state.service.service_name,
         "tags": dict(state.tags),
-        "desired_count": state.desired_count,
-        "running_count": state.running_count,
-        "images": [
-            {"reference": each.reference, "digest": each.digest, "pushed_at": _time(each.pushed_at)}
-            for each in state.images
-        ],
-        "deployment": newest
-        and {
-            "arn": newest.deployment_arn,
-            "status": newest.status,
-            "reason": newest.status_reason,
-            "created_at": _time(newest.created_at),
-            "finished_at": _time(newest.finished_at),
-            "digests": newest.digests,
-        },
-        "tasks": [
-            {
-                "task_arn": each.task_arn,
-                "last_status": each.last_status,
-                "health_status": each.health_status,
-                "since": _time(each.since),
-                "digests": list(each.digests),
-                "public_ip": each.public_ip,
-                "answers": each.answers if state.port else None,
-            }
-            for each in state.tasks
-        ],
+        "desired_count": state.service.desired_count,
+        "running_count": state.service.running_count,
+        "images": _each(state.images, "reference digest pushed_at"),
+        "deployment": _deployment(state),
+        "tasks": [_task(each, state.port) for each in state.tasks],
         "url": f"http://{state.host_name}:{state.port}/" if state.host_name and state.port else None,
         "record": state.record
         and {
             "name": state.host_name,
-            "exists": state.record.exists,
-            "addresses": sorted(state.record.addresses),
-            "answering": sorted(state.answering),
-            "ttl_seconds": state.record.ttl_seconds,
-            "owner": state.record.owner,
+            **_of(state.record, "exists addresses"),
+            "answering": _plain(state.answering),
+            **_of(state.record, "ttl_seconds owner"),
         },
         "would": {
-            function: decision and {"action": decision.action.value, "reason": decision.reason}
-            for function, decision in {
-                "RedeployService": state.deployment_decision,
-                "UpdateRecord": state.record_decision,
-            }.items()
+            "RedeployService": state.deployment_decision and _of(state.deployment_decision, "action reason"),
+            "UpdateRecord": state.record_decision and _of(state.record_decision, "action reason"),
         },
-        "decisions": [
-            {
-                "at": _time(each.at),
-                "function": each.function,
-                "action": each.action,
-                "reason": each.reason,
-                "times": each.times,
-            }
-            for each in state.decisions
-        ],
-        "findings": _findings(report.findings),
+        "decisions": _each(state.decisions, "at function action reason times"),
+        "findings": _each(report.findings, "kind level what cure command"),
     }
 
 
-def _findings(findings: Sequence[Finding]) -> list[Json]:
-    return [
-        {"kind": f.kind, "level": f.level.value, "what": f.what, "cure": f.cure, "command": f.command}
-        for f in findings
-    ]
+def _deployment(state: ServiceState) -> Json | None:
+    if (newest := state.newest) is None:
+        return None
+    named = {"arn": newest.deployment_arn, "status": newest.status, "reason": newest.status_reason}
+    return {**named, **_of(newest, "created_at finished_at"), "digests": dict(newest.digests)}
 
 
-def _time(at: datetime | None) -> str | None:
-    return at.astimezone(UTC).isoformat() if at else None
+def _task(running: RunningTask, port: int | None) -> Json:
+    return {
+        **_of(running.task, "task_arn last_status health_status"),
+        "since": _plain(running.task.started_at),
+        "digests": list(running.digests),
+        "public_ip": running.public_ip,
+        "answers": running.answers if port else None,
+    }
+
+
+def _each(values: Iterable[object], names: str) -> list[Json]:
+    return [_of(value, names) for value in values]
+
+
+def _of(value: object, names: str) -> Json:
+    return {name: _plain(getattr(value, name)) for name in names.split()}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - of any type that a field has
+    match value:
+        case datetime():
+            return value.astimezone(UTC).isoformat()
+        case Enum():
+            return value.value
+        case frozenset():
+            return sorted(value)
+    return value

@@ -1,34 +1,24 @@
-"""What a service and its task definition say that cannot work: port, logs, roles, circuit breaker."""
+"""What a task definition says that cannot work: its status, port, logs, role, and images. Pure."""
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from commands.why.finding import Finding, note, problem
-from commands.why.progress_findings import deployable
-from pushlive.redeploy_plan import opt_out
+from commands.why.finding import Finding, aws, no_log_group, note, problem
+from commands.why.state import Mutability, awslogs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from commands.why.stack import Account
-    from commands.why.state import ServiceState
+    from commands.why.state import Built, ServiceState
 
-
-def log_group_findings(account: Account, state: ServiceState) -> Iterator[Finding]:
-    """Yield the containers whose words nobody can read."""
-    return log_findings(state, lambda group: has_log_group(account, group))
-
-
-def execution_role_findings(account: Account, state: ServiceState) -> Iterator[Finding]:
-    """Yield that ECS has no role to pull the image and write the logs with."""
-    return role_findings(state, lambda role: _has_role(account, role))
+PROCESSORS = {"X86_64": "amd64", "ARM64": "arm64"}
+"""Task definition's `cpuArchitecture` to the platform's `architecture` (OCI image-spec, "image-index")."""
 
 
 def status_findings(state: ServiceState) -> Iterator[Finding]:
-    """Yield that nothing can be deployed by its task definition any more. Pure.
+    """Yield that nothing can be deployed by its task definition any more.
 
     ECS goes on running its tasks, but starts no new ones of it (ECS guide, "Amazon ECS task definition
     states"); UpdateService refuses it (EvalAI issue 5167).
@@ -40,12 +30,12 @@ def status_findings(state: ServiceState) -> Iterator[Finding]:
             "definition-inactive",
             f"its task definition {name} is {status}: ECS refuses to deploy it, so no push goes live",
             "register it once more (sam deploy, Terraform, aws ecs register-task-definition), and then:",
-            state.update_service("--task-definition", name.partition(":")[0]),
+            state.update_service(task_definition=name.partition(":")[0]),
         )
 
 
 def port_findings(state: ServiceState) -> Iterator[Finding]:
-    """Yield that no TCP port is mapped, or that the container may listen on another one. Pure."""
+    """Yield that no TCP port is mapped, or that the container may listen on another one."""
     mapped = [
         (mapping.get("protocol", "tcp"), mapping["containerPort"], container)
         for container in state.containers
@@ -68,91 +58,112 @@ def port_findings(state: ServiceState) -> Iterator[Finding]:
         pairs = container.get("environment", [])
         told = {pair.get("name"): str(pair.get("value", "")) for pair in pairs}.get("PORT")
         if told not in (None, str(port)):
-            yield problem(
-                "port-differs",
-                f"container {container.get('name')} is told PORT={told}, but its containerPort is {port}",
-                "make the two the same in the task definition",
-            )
+            what = f"container {container.get('name')} is told PORT={told}, but its containerPort is {port}"
+            yield problem("port-differs", what, "make the two the same in the task definition")
 
 
-def log_findings(state: ServiceState, has_group: Callable[[str], bool]) -> Iterator[Finding]:
-    """Yield the containers whose words nobody can read. Pure, but for `has_group`."""
+def log_findings(state: ServiceState) -> Iterator[Finding]:
+    """Yield the containers whose words nobody can read."""
     region = state.settings.region
     for container in state.containers:
-        name, configuration = container.get("name", "?"), container.get("logConfiguration")
-        if not configuration:
-            yield problem(
-                "no-logs",
-                f"container {name} has no logConfiguration: what it says is lost",
-                "add logConfiguration with logDriver awslogs to the task definition",
-            )
-            continue
-        options = configuration.get("options", {})
+        name, options = container.get("name", "?"), awslogs(container)
         group, group_region = options.get("awslogs-group", ""), options.get("awslogs-region", region)
-        makes_it = options.get("awslogs-create-group") == "true"
-        if configuration.get("logDriver") != "awslogs" or makes_it or not group:
-            continue
-        if group_region != region:
+        if not container.get("logConfiguration"):
+            what = f"container {name} has no logConfiguration: what it says is lost"
+            cure = "add logConfiguration with logDriver awslogs to the task definition"
+            yield problem("no-logs", what, cure)
+        elif group_region != region:
             what = f"container {name} logs to {group} in {group_region}, while the service is in {region}"
             yield problem("log-region", what, f"set awslogs-region to {region} in the task definition")
-        elif not has_group(group):
-            yield no_log_group(
-                f"the log group {group} of container {name} does not exist: new tasks do not start", group
-            )
+        elif not state.log_groups.get(group, True):
+            what = f"the log group {group} of container {name} does not exist: new tasks do not start"
+            yield no_log_group(what, group)
 
 
-def no_log_group(what: str, group: str) -> Finding:
-    """Return that a log group is missing."""
-    return problem("no-log-group", what, "make it:", f"aws logs create-log-group --log-group-name {group}")
-
-
-def has_log_group(account: Account, group: str) -> bool:
-    """Return whether there is a log group of this name."""
-    found = account.client("logs").describe_log_groups(logGroupNamePrefix=group).get("logGroups", [])
-    return any(each.get("logGroupName") == group for each in found)
-
-
-def role_findings(state: ServiceState, has_role: Callable[[str], bool]) -> Iterator[Finding]:
-    """Yield that ECS has no role to pull the image and write the logs with. Pure, but for `has_role`."""
+def role_findings(state: ServiceState) -> Iterator[Finding]:
+    """Yield that ECS has no role to pull the image and write the logs with."""
     arn = state.definition.get("executionRoleArn", "")
-    if not state.definition or not (arn or state.is_fargate):
-        return  # on an instance, the instance's own role pulls the image and writes the logs
-    if not arn:
+    if state.definition and not arn and state.is_fargate:  # on an instance the instance's own role does it
         yield problem(
             "no-execution-role",
             "the task definition has no executionRoleArn: Fargate can neither pull from ECR nor write logs",
             "add a role with the policy AmazonECSTaskExecutionRolePolicy to the task definition",
         )
-    elif not has_role(arn.rpartition("/")[2]):
+    elif state.lacks_role:
+        what = f"the execution role {arn} does not exist: new tasks do not start"
+        cure = "deploy the stack again, or create the role that the task definition names"
+        yield problem("no-execution-role", what, cure)
+
+
+def tag_findings(state: ServiceState) -> Iterator[Finding]:
+    """Yield what keeps its images from being pushed."""
+    if state.containers and not state.tags_of_images:
+        by_digest = any("@" in image for image in state.image_names)
+        why = "its image by digest, which no push changes" if by_digest else "no tag in this registry"
+        what = f"its task definition names {why}: {', '.join(state.image_names)}"
+        cure = f"register it with the image {state.settings.registry}/REPOSITORY:TAG"
+        yield problem("image-elsewhere", what, cure)
+    for repository, tag in state.tags_of_images.values():
+        mutability = state.repositories.get(repository, Mutability())
+        if mutability is None:
+            what = f"the repository {repository} does not exist in {state.settings.region}"
+            make = aws("ecr create-repository", repository_name=repository)
+            yield problem("no-repository", f"{what}: nothing can be pushed or pulled", "make it:", make)
+        elif not _admits(mutability, tag):
+            what = f"the repository {repository} is {mutability.setting}"
+            cure, command = f"let {tag} be pushed again:", _admit(repository, tag, mutability)
+            yield problem("immutable-tags", f"{what}: its tag {tag} can be pushed only once", cure, command)
+
+
+def _admits(mutability: Mutability, tag: str) -> bool:
+    """Return whether this tag can be pushed again."""
+    has_exceptions = mutability.setting.endswith("_WITH_EXCLUSION")
+    is_excluded = has_exceptions and any(fnmatchcase(tag, each) for each in mutability.excluded)
+    return mutability.setting.startswith("MUTABLE") != is_excluded
+
+
+def _admit(repository: str, tag: str, mutability: Mutability) -> str:
+    """Return the command that admits this tag too, and otherwise changes as little as can be."""
+    setting, excluded = "IMMUTABLE_WITH_EXCLUSION", [*mutability.excluded, tag]
+    if mutability.setting.startswith("MUTABLE"):
+        excluded = [each for each in mutability.excluded if not fnmatchcase(tag, each)]
+        setting = "MUTABLE_WITH_EXCLUSION" if excluded else "MUTABLE"
+    options = {"repository_name": repository, "image_tag_mutability": setting}
+    if excluded:
+        filters = [f"'filterType=WILDCARD,filter={each}'" for each in excluded]
+        options["image_tag_mutability_exclusion_filters"] = " ".join(filters)
+    return aws("ecr put-image-tag-mutability", **options)
+
+
+def built_findings(state: ServiceState) -> Iterator[Finding]:
+    """Yield what keeps its images from running where the task definition has them run."""
+    for image, built in state.built.items():
+        if built:
+            yield from _of_processor(state, image, built)
+            yield from _of_ports(state, built)
+
+
+def _of_processor(state: ServiceState, image: str, built: Built) -> Iterator[Finding]:
+    wanted = state.definition.get("runtimePlatform", {}).get("cpuArchitecture", "X86_64")
+    processor = PROCESSORS.get(wanted, wanted.lower())
+    if built.processors and processor not in built.processors:
+        is_for = ", ".join(sorted(built.processors))
+        what = f"{image} is built for {is_for}, and the task definition wants {wanted}"
+        other = next((name for name, each in PROCESSORS.items() if each in built.processors), "")
+        build = f"deploy the stack with Architecture={other}; or build" if other else "build"
         yield problem(
-            "no-execution-role",
-            f"the execution role {arn} does not exist: new tasks do not start",
-            "deploy the stack again, or create the role that the task definition names",
+            "wrong-processor",
+            f"{what}: its containers end with `exec format error`",
+            f"{build} it anew, and push:",
+            f"docker build --platform linux/{processor} -t {image} . && docker push {image}",
         )
 
 
-def circuit_breaker_findings(state: ServiceState) -> Iterator[Finding]:
-    """Yield that an image which does not run would be tried for ever. Pure."""
-    breaker = state.described.get("deploymentConfiguration", {}).get("deploymentCircuitBreaker", {})
-    if (
-        state.described
-        and not opt_out(state.live.service)
-        and not (breaker.get("enable") and breaker.get("rollback"))
-    ):
-        happens = "stays as it is" if breaker.get("enable") else "is tried for ever"
-        yield problem(
-            "no-circuit-breaker",
-            f"its deployment circuit breaker does not roll back: an image that does not run {happens}",
-            "let it roll back:",
-            deployable(state),
-        )
-
-
-def _has_role(account: Account, role: str) -> bool:
-    try:
-        account.client("iam").get_role(RoleName=role)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchEntity":
-            raise
-        return False
-    return True
+def _of_ports(state: ServiceState, built: Built) -> Iterator[Finding]:
+    """Where a task answers the port is right: an app may listen where its image says nothing of."""
+    port = state.unanswered_port
+    if built.ports and port is not None and port not in built.ports:
+        exposed = ", ".join(map(str, sorted(built.ports)))
+        what = f"the image exposes {exposed}, the task definition maps {port}, and no task answers there"
+        cure = "set the parameter ContainerPort to the port that the program listens on"
+        yield note("port-exposed", what, cure)

@@ -5,16 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from commands.why.finding import Finding, note, problem, short
+from commands.why.finding import Finding, aws, note, problem, short
 from commands.why.progress_findings import why_tasks_stop
 from pushlive.image_reference import tagged
-from pushlive.redeploy_plan import (
-    ON_PUSH,
-    PAUSED,
-    Action,
-    failure_of_these_images,
-    opt_out,
-)
+from pushlive.model import DESIRED_COUNT_TAG, REDEPLOY_TAG
+from pushlive.redeploy_plan import ON_PUSH, PAUSED, Action, failure_of_these_images, opt_out
 from pushlive.times import moment
 
 if TYPE_CHECKING:
@@ -27,16 +22,13 @@ if TYPE_CHECKING:
 REPAIRED_WITHIN = timedelta(minutes=6)
 DUE = (Action.DEPLOY, Action.START)
 
-LOG_CURE = "its log has the whole line; when that is cured, the dead letters can be sent again"
-
 
 def deployment_findings(state: ServiceState) -> Iterator[Finding]:
     """Yield what keeps a push from being deployed, what matters most first."""
-    redeploy = state.tags.get("pushlive:redeploy")
     yield from _of_settings(state)
-    yield from _of_tag(state, redeploy)
+    yield from _of_tag(state)
     yield from _of_images(state)
-    if redeploy == ON_PUSH:
+    if state.tags.get(REDEPLOY_TAG) == ON_PUSH:
         yield from _of_decision(state)
 
 
@@ -50,14 +42,15 @@ def _of_settings(state: ServiceState) -> Iterator[Finding]:
     for function, decision in last.items():
         if decision.action == "failed":
             what = f"{function} failed on it at its last run: {decision.reason}"
-            yield problem("function-failed", what, LOG_CURE)
+            cure = "its log has the whole line; when that is cured, the dead letters can be sent again"
+            yield problem("function-failed", what, cure)
 
 
-def _of_tag(state: ServiceState, redeploy: str | None) -> Iterator[Finding]:
-    tag = "key=pushlive:redeploy,value=on-push"
-    tag_it = f"aws ecs tag-resource --resource-arn {state.service_arn} --tags {tag}"
+def _of_tag(state: ServiceState) -> Iterator[Finding]:
+    redeploy, tag = state.tags.get(REDEPLOY_TAG), f"key={REDEPLOY_TAG},value={ON_PUSH}"
+    tag_it = aws("ecs tag-resource", resource_arn=state.service.service_arn, tags=tag)
     waits = state.if_not_paused is not None and state.if_not_paused.action in DUE
-    if redeploy in (ON_PUSH, PAUSED) and (why := opt_out(state.live.service)):
+    if redeploy in (ON_PUSH, PAUSED) and (why := opt_out(state.service)):
         cure = "let ECS control it, with the strategy ROLLING; or take the tag pushlive:redeploy off"
         yield problem("not-deployable", why, cure)
     elif redeploy == PAUSED and waits:
@@ -77,41 +70,37 @@ def _waiting(state: ServiceState) -> str:
     """What was pushed and is not deployed."""
     pushed = [image for image in state.images if image.digest]
     newest = max(pushed, key=lambda image: image.pushed_at or state.now, default=None)
-    return f"{_named(newest, state)} waits" if newest else "a push waits"
-
-
-def _named(image: Image, state: ServiceState) -> str:
-    pushed = f", pushed at {moment(image.pushed_at, state.now)}" if image.pushed_at else ""
-    return f"{short(image.digest)}{pushed},"
+    if newest is None:
+        return "a push waits"
+    at = f", pushed at {moment(newest.pushed_at, state.now)}" if newest.pushed_at else ""
+    return f"{short(newest.digest)}{at}, waits"
 
 
 def _runs(state: ServiceState) -> str:
     """What runs, and since when."""
-    running = [task for task in state.tasks if task.last_status == "RUNNING" and task.since]
+    running = [
+        (each.task.started_at, each.digests)
+        for each in state.tasks
+        if each.task.last_status == "RUNNING" and each.task.started_at
+    ]
     if not running:
         return "nothing runs"
-    oldest = min(running, key=lambda task: task.since or state.now)
-    digests = ", ".join(short(digest) for digest in oldest.digests) or "another image"
-    return f"{digests} runs since {moment(oldest.since or state.now, state.now)}"
+    since, digests = min(running, key=lambda each: each[0])
+    return f"{', '.join(map(short, digests)) or 'another image'} runs since {moment(since, state.now)}"
 
 
 def _of_images(state: ServiceState) -> Iterator[Finding]:
     for image in state.images:
+        push = f"docker push {image.reference}"
         if other := _other_push(state, image):
             yield _other_tag(state, image, other)
         elif image.digest is None and image.artifact:
-            yield problem(
-                "no-image",
-                f"{image.absence}; {_runs(state)}",
-                "push an image:",
-                f"docker push {image.reference}",
-            )
+            yield problem("no-image", f"{image.absence}; {_runs(state)}", "push an image:", push)
         elif image.digest is None and state.live.never_ran:
-            what = f"{image.absence}: it waits for the first push"
-            yield note("no-image-yet", what, "push one:", f"docker push {image.reference}")
+            yield note("no-image-yet", f"{image.absence}: it waits for the first push", "push one:", push)
         elif image.digest is None:
             what = f"{image.reference} names no image any more; {_runs(state)}"
-            yield problem("image-gone", what, "push one again:", f"docker push {image.reference}")
+            yield problem("image-gone", what, "push one again:", push)
     if failed := failure_of_these_images(state.live):
         yield _failed(state, failed)
 
@@ -139,40 +128,31 @@ def _other_tag(state: ServiceState, image: Image, other: NewestPush) -> Finding:
 
 
 def _of_decision(state: ServiceState) -> Iterator[Finding]:
-    decision = state.deployment_decision
+    decision, has_images = state.deployment_decision, all(image.digest for image in state.images)
     if decision and decision.action in DUE:
         yield _due(state)
-    elif state.desired_count == 0 and not state.is_daemon and all(image.digest for image in state.images):
-        count = state.tags.get("pushlive:desired-count", "1")
-        command = state.update_service("--desired-count", count)
-        yield note("scaled-to-0", "its desired count is 0, so nothing runs", "start it:", command)
+    elif state.service.desired_count == 0 and not state.service.is_daemon and has_images:
+        start = state.update_service(desired_count=state.tags.get(DESIRED_COUNT_TAG, "1"))
+        yield note("scaled-to-0", "its desired count is 0, so nothing runs", "start it:", start)
 
 
 def _failed(state: ServiceState, failed: ServiceDeployment) -> Finding:
-    names = " and ".join(
-        f"{image.reference.rpartition('/')[2]} names {short(image.digest)}" for image in state.images
-    )
+    names = [f"{each.reference.rpartition('/')[2]} names {short(each.digest)}" for each in state.images]
     why = f" ({failed.status_reason.rstrip('.')})" if failed.status_reason else ""
     at = moment(failed.finished_at or failed.created_at, state.now)
+    what = f"the tag {' and '.join(names)}, which failed at {at}{why}; {_runs(state)}"
     told, command = why_tasks_stop(state)
-    return problem(
-        "image-failed",
-        f"the tag {names}, which failed at {at}{why}; {_runs(state)}",
-        "; ".join(filter(None, ["push an image that works", told])),
-        command,
-    )
+    cure = "; ".join(filter(None, ["push an image that works", told]))
+    return problem("image-failed", what, cure, command)
 
 
 def _due(state: ServiceState) -> Finding:
     what = f"{_waiting(state)} to be deployed; {_runs(state)}"
-    if state.settings.dry_run:
-        return problem(
-            "dry-run", f"{what}; the functions change nothing (DRY_RUN)", "sam deploy with DryRun=false"
-        )
     pushed = [image.pushed_at for image in state.images if image.pushed_at]
+    if state.settings.dry_run:
+        told = f"{what}; the functions change nothing (DRY_RUN)"
+        return problem("dry-run", told, "sam deploy with DryRun=false")
     if pushed and state.now - max(pushed) < REPAIRED_WITHIN:
         return note("push-due", f"{what}: RedeployService does it at its next run, within five minutes")
-    return problem(
-        "push-due", f"{what}, and no run of RedeployService has done it",
-        "are its rules enabled, is there a dead letter, what does its log say?",
-    )  # fmt: skip
+    cure = "are its rules enabled, is there a dead letter, what does its log say?"
+    return problem("push-due", f"{what}, and no run of RedeployService has done it", cure)

@@ -1,15 +1,10 @@
-"""What was found: in words, with its cure. And how a digest is spelled in such words."""
+"""What was found: in words, with its cure. And how digests and commands are spelled in such words. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError
-from urllib3.exceptions import HTTPError
-
-DENIED = ("AccessDenied", "UnauthorizedOperation", "AuthorizationError")
-"""In the codes of errors: JSON and XML services, EC2, SNS."""
 # What to look at where nobody is answered.
 LISTENS = "does the container listen on its port at 0.0.0.0 (at 127.0.0.1 only, nobody reaches it)"
 
@@ -18,14 +13,13 @@ class Level(Enum):
     """How much a finding matters."""
 
     PROBLEM = "problem"
-    NOTE = "note"
-    """Worth knowing, and nothing to repair: somebody wants it so, or it passes."""
     UNSEEN = "unseen"
     """Could not be looked at."""
+    NOTE = "note"
+    """Worth knowing, and nothing to repair: somebody wants it so, or it passes."""
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing that a person who asks "why?" should know."""
 
     level: Level
@@ -48,24 +42,15 @@ def note(kind: str, what: str, cure: str = "", command: str = "") -> Finding:
     return Finding(Level.NOTE, kind, what, cure, command)
 
 
-def unseen(what: str, error: Exception) -> Finding:
-    """Return that `what` could not be looked at."""
-    said = " ".join(str(error).split())
-    if is_denied(error):
-        cure = "you need the right to read it: docs/why.md lists the actions"
-    elif isinstance(error, ClientError | BotoCoreError | HTTPError | OSError):
-        cure = "try again; the rest of this page is right"
-    else:
-        said = f"{type(error).__name__}: {said}"
-        cure = "this command does not understand AWS's answer: please report this line"
-    return Finding(Level.UNSEEN, "unseen", f"could not look at {what}: {said}", cure)
+def aws(operation: str, **options: object) -> str:
+    """Return a command of the AWS CLI; `log_group_name` is its option `--log-group-name`."""
+    given = [f"--{name.replace('_', '-')} {value}" for name, value in options.items()]
+    return " ".join(["aws", operation, *given])
 
 
-def is_denied(error: Exception) -> bool:
-    """Return whether AWS refused, because who asks has no right to."""
-    return isinstance(error, ClientError) and any(
-        code in error.response.get("Error", {}).get("Code", "") for code in DENIED
-    )
+def no_log_group(what: str, group: str) -> Finding:
+    """Return that a log group is missing."""
+    return problem("no-log-group", what, "make it:", aws("logs create-log-group", log_group_name=group))
 
 
 def short(digest: str | None) -> str:

@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from commands.why.decisions import LoggedDecision
     from commands.why.report import Report, ServiceReport
-    from commands.why.state import RunningTask, ServiceState
+    from commands.why.state import LoggedDecision, RunningTask, ServiceState
 
 MARKS = {Level.PROBLEM: ("✗", "bold red"), Level.UNSEEN: ("?", "bold yellow"), Level.NOTE: ("·", "cyan")}
 DECISIONS_SHOWN = 5
@@ -40,7 +39,7 @@ def page(report: Report) -> Group:
     """Return the whole page."""
     parts: list[RenderableType] = [_headline(report), *_findings(report.findings)]
     for each in sorted(report.services, key=lambda each: -_problems(each)):
-        parts += _service(each, report.at)
+        parts += _service(each, report.state.at)
     return Group(*parts)
 
 
@@ -49,7 +48,8 @@ def _headline(report: Report) -> Text:
     told = "nothing is wrong" if not wrong else f"{wrong} thing{'s are' if wrong > 1 else ' is'} wrong"
     if unseen := report.count(Level.UNSEEN):
         told += f", {unseen} could not be looked at"
-    where = f" · stack {report.stack.name} · {report.region} · {moment(report.at)}"
+    state = report.state
+    where = f" · stack {state.stack.name} · {state.region} · {moment(state.at)}"
     return Text.assemble((told, "bold red" if wrong else "bold green"), (where, "dim"))
 
 
@@ -79,12 +79,9 @@ def _service(report: ServiceReport, now: datetime) -> Iterator[RenderableType]:
     table.add_column(overflow="fold")
     for name, value in _rows(_brief(state), now):
         table.add_row(name, value)
+    title = Text(f"service {state.service.service_name}", "bold")
     yield Text()
-    yield Rule(
-        Text(f"service {state.service_name}", "bold"),
-        align="left",
-        style="red" if _problems(report) else "green",
-    )
+    yield Rule(title, align="left", style="red" if _problems(report) else "green")
     yield from _findings(report.findings)
     if not report.findings:
         yield Text("nothing is wrong", "green")
@@ -101,7 +98,7 @@ def _brief(state: ServiceState) -> ServiceState:
     return replace(
         state,
         deployment_decision=decision and decision._replace(reason=brief(decision.reason)),
-        decisions=tuple(replace(each, reason=brief(each.reason)) for each in state.decisions),
+        decisions=tuple(each._replace(reason=brief(each.reason)) for each in state.decisions),
     )
 
 
@@ -113,30 +110,25 @@ def _rows(state: ServiceState, now: datetime) -> Iterator[tuple[str, RenderableT
         pushed = f", pushed {moment(image.pushed_at, now)}" if image.pushed_at else ""
         yield "image", Text(f"{image.reference.rpartition('/')[2]} names {short(image.digest)}{pushed}")
     yield "deployment", _deployment(state, now)
-    yield "tasks", Text(f"{state.running_count} of {state.desired_count} run")
+    yield "tasks", Text(f"{state.service.running_count} of {state.service.desired_count} run")
     for task in state.tasks:
         yield "", _task(task, state.port, now)
     if state.record is not None:
         yield "record", _record(state)
-    if state.deployment_decision:
-        yield (
-            "now",
-            _would(
-                "RedeployService", state.deployment_decision.action.value, state.deployment_decision.reason
-            ),
-        )
-    if state.record_decision:
-        yield "", _would("UpdateRecord", state.record_decision.action.value, state.record_decision.reason)
+    decisions = {"RedeployService": state.deployment_decision, "UpdateRecord": state.record_decision}
+    for function, would in decisions.items():
+        if would:
+            told = (f"{function} would ", (would.action.value, "bold"), f": {would.reason}")
+            yield "now" if function == "RedeployService" else "", Text.assemble(*told)
     if state.decisions:
         yield "log", _log(_telling(state.decisions), now)
 
 
 def _deployment(state: ServiceState, now: datetime) -> Text:
-    newest = state.newest
-    if newest is None:
+    if (newest := state.newest) is None:
         return Text("none")
     style = "green" if newest.status in GOOD else "red" if newest.failed else "yellow"
-    digests = ", ".join(short(digest) for digest in newest.digests.values()) or "no image"
+    digests = ", ".join(map(short, newest.digests.values())) or "no image"
     text = Text.assemble((newest.status, style), f" of {digests}, since {moment(newest.created_at, now)}")
     if newest.finished_at:
         text.append(f", until {moment(newest.finished_at, now)}")
@@ -145,24 +137,18 @@ def _deployment(state: ServiceState, now: datetime) -> Text:
     return text
 
 
-def _answers(*, yes: bool, port: int | None) -> tuple[str, str]:
-    """Return the words, none where there is no port to ask."""
-    if port is None:
-        return "", ""
+def _answers(*, yes: bool) -> tuple[str, str]:
     return (" answers", "green") if yes else (" does not answer", "red")
 
 
-def _task(task: RunningTask, port: int | None, now: datetime) -> Text:
-    answers = _answers(yes=task.answers, port=port) if task.public_ip else ("", "")
-    digests = ", ".join(short(digest) for digest in task.digests) or "no image yet"
-    since = f" since {moment(task.since, now)}" if task.since else ""
+def _task(running: RunningTask, port: int | None, now: datetime) -> Text:
+    task, address = running.task, running.public_ip or "no public address"
+    answers = _answers(yes=running.answers) if running.public_ip and port else ("", "")
+    digests = ", ".join(map(short, running.digests)) or "no image yet"
+    since = f" since {moment(task.started_at, now)}" if task.started_at else ""
     health = "" if task.health_status == "UNKNOWN" else f" {task.health_status}"
-    older = "" if task.is_newest else ", of an older deployment"
-    return Text.assemble(
-        task.public_ip or "no public address",
-        answers,
-        f" · {task.last_status}{health}{since} · {digests}{older}",
-    )
+    older = "" if running.is_newest else ", of an older deployment"
+    return Text.assemble(address, answers, f" · {task.last_status}{health}{since} · {digests}{older}")
 
 
 def _record(state: ServiceState) -> Text:
@@ -171,11 +157,11 @@ def _record(state: ServiceState) -> Text:
         return Text(f"{state.host_name} has no record")
     text = Text(f"{state.host_name} → ")
     for number, address in enumerate(sorted(record.addresses)):
-        answers = _answers(yes=address in state.answering, port=state.port)
+        answers = _answers(yes=address in state.answering) if state.port else ("", "")
         text.append_text(Text.assemble(", " if number else "", address, answers))
     if record.foreign_kind:
         text.append(record.foreign_kind)
-    elif record.owner == owner_text(state.service_arn):
+    elif record.owner == owner_text(state.service.service_arn):
         text.append(f" · TTL {record.ttl_seconds} · of this service", "dim")
     else:
         text.append(f" · TTL {record.ttl_seconds} · owner: {record.owner or 'nobody says'}", "yellow")
@@ -199,7 +185,3 @@ def _log(decisions: Sequence[LoggedDecision], now: datetime) -> Table:
         at = moment(said.at, now).removesuffix(" UTC")
         grid.add_row(at, said.function, Text.assemble((said.action, "bold"), f"{times}: {said.reason}"))
     return grid
-
-
-def _would(function: str, action: str, reason: str) -> Text:
-    return Text.assemble(f"{function} would ", (action, "bold"), f": {reason}")

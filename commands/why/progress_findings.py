@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from commands.why.finding import LISTENS, Finding, note, problem
+from commands.why.finding import LISTENS, Finding, aws, note, problem
 from pushlive.model import ROLLING_BACK, UNDER_WAY
 from pushlive.outcome_plan import overdue
 from pushlive.redeploy_plan import opt_out
@@ -58,17 +58,16 @@ DEADLOCK = "because of the service deployment configuration"
 def progress_findings(state: ServiceState) -> Iterator[Finding]:
     """Yield what keeps the newest deployment from its end, or that it is under way."""
     newest, said, (why, command) = state.newest, _blocked(state), why_tasks_stop(state)
-    lacks = f"{state.running_count} of {state.desired_count} tasks run"
+    lacks = f"{state.service.running_count} of {state.service.desired_count} tasks run"
     if deadlocked := _is_deadlocked(state) or DEADLOCK in said:
         yield _deadlock(state, said)
     if said and not deadlocked:
         what = f"the deployment of {_since(state)} does not go on" if state.is_changing else lacks
         yield problem("blocked", f"{what}; ECS says: {said}", cure_of(said) or EVENTS_GUIDE)
     elif newest and newest.status in UNDER_WAY and state.failed_tasks:
-        what = (
-            f"{state.failed_tasks} tasks of the deployment of {_since(state)} failed, and it goes on trying"
-        )
-        yield problem("tasks-fail", what, why or "push an image that works", command)
+        failed = f"{state.failed_tasks} tasks of the deployment of {_since(state)} failed"
+        cure = why or "push an image that works"
+        yield problem("tasks-fail", f"{failed}, and it goes on trying", cure, command)
     elif deadlocked and state.is_changing:
         return  # that it is under way, and for how long, says no more
     elif newest and overdue(state.live, state.now, state.settings.overdue_seconds):
@@ -77,10 +76,20 @@ def progress_findings(state: ServiceState) -> Iterator[Finding]:
         what = f"a rollback is in progress in deployment {newest.name} of {_since(state)}"
         when = "when it is over" if newest.has_way_back else "at once, for it has nothing else to go back to"
         yield note("rolling-back", f"{what}: a push is deployed {when}")
-    elif newest and newest.status in UNDER_WAY and state.desired_count:
+    elif newest and newest.status in UNDER_WAY and state.service.desired_count:
         yield note("under-way", f"a deployment is under way since {_since(state)}: {newest.name}")
-    elif state.running_count < state.desired_count:
+    elif state.lacks_tasks:
         yield problem("tasks-missing", lacks, why or "look at its tasks, or push again", command)
+
+
+def circuit_breaker_findings(state: ServiceState) -> Iterator[Finding]:
+    """Yield that an image which does not run would be tried for ever."""
+    breaker = state.described.get("deploymentConfiguration", {}).get("deploymentCircuitBreaker", {})
+    rolls_back = breaker.get("enable") and breaker.get("rollback")
+    if state.described and not opt_out(state.service) and not rolls_back:
+        happens = "stays as it is" if breaker.get("enable") else "is tried for ever"
+        what = f"its deployment circuit breaker does not roll back: an image that does not run {happens}"
+        yield problem("no-circuit-breaker", what, "let it roll back:", _deployable(state))
 
 
 def _since(state: ServiceState) -> str:
@@ -92,7 +101,7 @@ def _blocked(state: ServiceState) -> str:
 
     ECS does not repeat them for six hours (ECS guide, "Amazon ECS service event messages").
     """
-    if not state.desired_count or not (state.is_changing or state.running_count < state.desired_count):
+    if not state.service.desired_count or not (state.is_changing or state.lacks_tasks):
         return ""
     for event in state.events:
         if STEADY in event.message or (state.newest and event.at < state.newest.created_at):
@@ -113,19 +122,19 @@ def _bounds(state: ServiceState) -> tuple[int, int]:
 
     The least number of tasks is rounded up, the most rounded down (API reference, DeploymentConfiguration).
     """
-    least, most = _percentages(state)
-    return -(-state.desired_count * least // 100), state.desired_count * most // 100
+    (least, most), desired = _percentages(state), state.service.desired_count
+    return -(-desired * least // 100), desired * most // 100
 
 
 def _is_deadlocked(state: ServiceState) -> bool:
     """Return whether no deployment can start a task, nor stop one."""
-    if state.is_daemon or opt_out(state.live.service) or not state.described or not state.desired_count:
+    service, (least, most) = state.service, _bounds(state)
+    if service.is_daemon or opt_out(service) or not state.described:
         return False
-    least, most = _bounds(state)
-    return least >= state.desired_count >= most
+    return 0 < service.desired_count <= least and most <= service.desired_count
 
 
-def deployable(state: ServiceState) -> str:
+def _deployable(state: ServiceState) -> str:
     """Return the command that makes deployments start and stop tasks, and roll back one that fails.
 
     It repeats what is right: whether ECS keeps settings that UpdateService is not given is not documented.
@@ -134,19 +143,19 @@ def deployable(state: ServiceState) -> str:
     least, most = (100, 200) if stuck else _percentages(state)
     breaker = "deploymentCircuitBreaker={enable=true,rollback=true}"
     settings = f"'maximumPercent={most},minimumHealthyPercent={least},{breaker}'"
-    return state.update_service("--deployment-configuration", settings)
+    return state.update_service(deployment_configuration=settings)
 
 
 def _deadlock(state: ServiceState, said: str) -> Finding:
     what = f"the deployment of {_since(state)} does not go on; ECS says: {said}"
     if _is_deadlocked(state):
-        least, most = _bounds(state)
+        wanted, (least, most) = state.service.desired_count, _bounds(state)
         what = (
-            f"no deployment can end: of {state.desired_count} wanted tasks no fewer than {least} and no more "
-            f"than {most} may run meanwhile, so ECS can neither stop nor start one"
+            f"no deployment can end: of {wanted} wanted tasks no fewer than {least} and no more than {most} "
+            "may run meanwhile, so ECS can neither stop nor start one"
         )
     cure = "let ECS start a new task before it stops an old one:"
-    return problem("deadlock", what, cure, deployable(state))
+    return problem("deadlock", what, cure, _deployable(state))
 
 
 def _overdue(state: ServiceState, newest: ServiceDeployment) -> Finding:
@@ -155,11 +164,12 @@ def _overdue(state: ServiceState, newest: ServiceDeployment) -> Finding:
     if state.events:
         at, message = state.events[0]
         what = f"{what}; ECS's newest event, of {moment(at, state.now)}: {message}"
-    if newest.status in ROLLING_BACK or not any(each.status == "SUCCESSFUL" for each in state.deployments):
+    succeeded = [each for each in state.live.deployments if each.status == "SUCCESSFUL"]
+    if newest.status in ROLLING_BACK or not succeeded:
         return problem("overdue", what, "push an image that works")
-    stop = f"aws ecs stop-service-deployment --service-deployment-arn {newest.deployment_arn}"
+    stop = {"service_deployment_arn": newest.deployment_arn, "stop_type": "ROLLBACK"}
     cure = "push an image that works, or go back to what ran before:"
-    return problem("overdue", what, cure, f"{stop} --stop-type ROLLBACK")
+    return problem("overdue", what, cure, aws("ecs stop-service-deployment", **stop))
 
 
 def why_tasks_stop(state: ServiceState) -> tuple[str, str]:
@@ -167,15 +177,12 @@ def why_tasks_stop(state: ServiceState) -> tuple[str, str]:
     told = ""
     if state.stopped_reason:
         told = f"its last task stopped: {state.stopped_reason}"
-    elif state.running_count < state.desired_count and state.events:
+    elif state.lacks_tasks and state.events:
         told = f"ECS says: {state.events[0].message}"
     if cure := cure_of(told):
         return f"{told}; {cure}", ""
-    groups = [
-        group
-        for container in state.containers
-        if (group := container.get("logConfiguration", {}).get("options", {}).get("awslogs-group"))
-    ]
+    options = [each.get("logConfiguration", {}).get("options", {}) for each in state.containers]
+    groups = [each["awslogs-group"] for each in options if each.get("awslogs-group")]
     if not groups:
         return told, ""
     # Not aws logs tail: only version 2 of the AWS CLI has it.

@@ -1,83 +1,61 @@
-"""What a stack says: its status, outputs and resources, and the settings of its deployed functions."""
+"""Reads all that `why` tells of: a stack, its functions with what triggers them, and their services."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from botocore.config import Config
-from botocore.exceptions import ClientError
-
-from pushlive import aws
+from commands.why.account import NOT_FOUND, Boundary, CannotLookError
+from commands.why.service import read_decisions, read_service, tagged_services
+from commands.why.setup import has_log_group
+from commands.why.state import Stack, State
+from commands.why.zone import read_zone
 from pushlive.config import ConfigError, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    import botocore.session
+    from commands.why.account import Account
+    from pushlive.model import Service
 
 NESTED = "AWS::CloudFormation::Stack"
 FUNCTIONS = ("RedeployService", "UpdateRecord")
-CONFIG = Config(retries={"mode": "standard"}, connect_timeout=5, read_timeout=20)
+BEGINS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "IMPORT_IN_PROGRESS", "DELETE_IN_PROGRESS")
+"""What a stack's own events say first of an operation."""
 
 
-class CannotLookError(Exception):
-    """There is nothing to look at; the text says why, and what to do."""
+def read(account: Account, name: str, dns_server: str) -> State:
+    """Return what is there of the stack `name` and of its services; what cannot be read is told by `unseen`.
 
-
-@dataclass
-class Account:
-    """The AWS account that is asked. One client a service."""
-
-    session: botocore.session.Session
-    clients: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        aws.in_utc(self.session)
-
-    @property
-    def region(self) -> str:
-        """Return the region that is asked."""
-        return str(self.session.get_config_variable("region") or "")
-
-    def client(self, service_name: str) -> Any:  # noqa: ANN401 - of any service
-        """Return the client of an AWS service, such as `ecs`."""
-        if service_name not in self.clients:
-            self.clients[service_name] = self.session.create_client(service_name, config=CONFIG)
-        return self.clients[service_name]
-
-
-@dataclass(frozen=True)
-class Stack:
-    """A stack, perhaps of pushlive."""
-
-    name: str
-    status: str
-    outputs: Mapping[str, str]
-    resources: Mapping[str, tuple[str, str]]
-    """Logical id to resource type and physical id, those of a nested stack among them."""
-
-    @property
-    def is_whole(self) -> bool:
-        """Return whether all its resources are there."""
-        return self.status.endswith("_COMPLETE") and self.status != "ROLLBACK_COMPLETE"
-
-    def physical_id(self, logical_id: str) -> str | None:
-        """Return the name or id of a resource; None if the stack has no such resource."""
-        return self.resources.get(logical_id, ("", ""))[1] or None
-
-    def of_type(self, resource_type: str) -> list[str]:
-        """Return the physical ids of all resources of a type, such as `AWS::Events::Rule`."""
-        return [each for kind, each in self.resources.values() if kind == resource_type and each]
-
-
-@dataclass(frozen=True)
-class Functions:
-    """The functions of a stack of pushlive."""
-
-    settings: Settings
-    log_groups: Mapping[str, str]
-    """Function, by its logical id, to the log group that it writes to."""
+    Raises:
+        CannotLookError: there is no such stack of pushlive, or its cluster is gone.
+    """
+    account.answers.clear()
+    boundary, stack = Boundary(), read_stack(account, name)
+    if "ROLLBACK" in stack.status or stack.status.endswith("_FAILED"):
+        why = boundary.read("why it failed", first_failure, account, name)
+        stack = replace(stack, first_failure=why or "")
+    state = State(stack, account.region, datetime.now(UTC))
+    try:
+        settings, logs = read_functions(account, stack)
+    except CannotLookError:
+        if stack.is_whole or stack.physical_id("RedeployService"):
+            raise
+        return replace(state, unseen=boundary.unseen)
+    found = _services(account, settings, name)
+    said = boundary.read("the functions' logs", read_decisions, account, logs, state.at) or []
+    return replace(
+        state,
+        settings=settings,
+        services=tuple(read_service(account, settings, each, said, state.at) for each in found),
+        function_logs=logs,
+        rules=boundary.each("the rules", _rules, account, stack),
+        dead_letters=boundary.read("the dead letters", _dead_letters, account, stack) or 0,
+        log_groups=boundary.each("the functions' log groups", _log_groups, account, logs),
+        zone=read_zone(account, boundary, settings.hosted_zone_id, dns_server),
+        unseen=boundary.unseen,
+    )
 
 
 def read_stack(account: Account, name: str) -> Stack:
@@ -86,18 +64,15 @@ def read_stack(account: Account, name: str) -> Stack:
     Raises:
         CannotLookError: there is no such stack.
     """
-    cloudformation = account.client("cloudformation")
-    try:
-        answer = cloudformation.describe_stacks(StackName=name)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ValidationError":
-            raise
-        # CloudFormation calls a stack that is not there a validation error (API reference, DescribeStacks).
+    # CloudFormation calls a stack that is not there a validation error (API reference, DescribeStacks).
+    answer = account.ask("cloudformation", "describe_stacks", "ValidationError", StackName=name)
+    if answer is None:
         raise CannotLookError(
             f"There is no stack {name!r} in region {account.region}: name another (`make why STACK=NAME`), "
             "another region (AWS_REGION), or deploy it (`sam deploy`)"
-        ) from error
+        )
     found = (answer.get("Stacks") or [{}])[0]
+    outputs = [each for each in found.get("Outputs", []) if "OutputKey" in each]
     resources = _resources(account, name)
     for kind, nested in list(resources.values()):
         if kind == NESTED and nested:
@@ -105,61 +80,99 @@ def read_stack(account: Account, name: str) -> Stack:
     return Stack(
         name=name,
         status=found.get("StackStatus", ""),
-        outputs={
-            each["OutputKey"]: each.get("OutputValue", "")
-            for each in found.get("Outputs", [])
-            if "OutputKey" in each
-        },
+        outputs={each["OutputKey"]: each.get("OutputValue", "") for each in outputs},
         resources=resources,
     )
 
 
 def _resources(account: Account, stack: str) -> dict[str, tuple[str, str]]:
-    pages = account.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack)
+    key = "StackResourceSummaries"
     return {
         each["LogicalResourceId"]: (each.get("ResourceType", ""), each.get("PhysicalResourceId", ""))
-        for page in pages
-        for each in page.get("StackResourceSummaries", [])
+        for each in account.items("cloudformation", "list_stack_resources", key, StackName=stack)
         if "LogicalResourceId" in each and each.get("ResourceStatus") != "DELETE_COMPLETE"
     }
 
 
-def read_functions(account: Account, stack: Stack) -> Functions:
-    """Return the functions of the stack, with the settings that they have now.
+def first_failure(account: Account, stack: str) -> str:
+    """Return the resource that failed first in the stack's newest operation, and why; empty if none tells.
+
+    Events come newest first (API reference, DescribeStackEvents). Of a nested stack they say only that it
+    failed: its own say which resource did.
+    """
+    first, failed_stack = "", ""
+    for event in account.items("cloudformation", "describe_stack_events", "StackEvents", StackName=stack):
+        status, reason = event.get("ResourceStatus", ""), event.get("ResourceStatusReason", "")
+        if event.get("PhysicalResourceId") == event.get("StackId"):
+            if status in BEGINS:
+                break
+        elif status.endswith("_FAILED") and reason and "cancelled" not in reason:
+            is_nested = event.get("ResourceType") == NESTED
+            failed_stack = event.get("PhysicalResourceId", "") if is_nested else ""
+            first = f"{event.get('LogicalResourceId', 'a resource')}: {' '.join(reason.split())}"
+    return (first_failure(account, failed_stack) if failed_stack else "") or first
+
+
+def read_functions(account: Account, stack: Stack) -> tuple[Settings, dict[str, str]]:
+    """Return the settings that the functions of the stack have now, and the log group of each.
 
     Raises:
         CannotLookError: it has none, one is gone, or its settings are wrong.
     """
     env: dict[str, str] = {}
     log_groups = {}
+    told = f"stack {stack.name!r} ({stack.status})"
     for function in FUNCTIONS:
-        name = stack.physical_id(function)
-        if name is None:
+        if not (name := stack.physical_id(function)):
             continue
-        try:
-            found = account.client("lambda").get_function_configuration(FunctionName=name)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ResourceNotFoundException":
-                raise
+        found = account.ask("lambda", "get_function_configuration", NOT_FOUND, FunctionName=name)
+        if found is None:
             raise CannotLookError(
-                f"The function {function} of stack {stack.name!r} ({stack.status}) is gone: "
-                "deploy it again (`sam deploy`)"
-            ) from error
+                f"The function {function} of {told} is gone: deploy it again (`sam deploy`)"
+            )
         dry_run = env.get("DRY_RUN") == "true"
         env |= found.get("Environment", {}).get("Variables", {})
         if dry_run:  # one of them is enough to wait in vain
             env["DRY_RUN"] = "true"
         # Without a log group of its own a function has this one (Lambda guide, "Configuring log groups").
-        own = f"/aws/lambda/{name}"
-        log_groups[function] = found.get("LoggingConfig", {}).get("LogGroup", own)
+        log_groups[function] = found.get("LoggingConfig", {}).get("LogGroup", f"/aws/lambda/{name}")
     if "RedeployService" not in log_groups:
         raise CannotLookError(
-            f"The stack {stack.name!r} ({stack.status}) has no function RedeployService, so it is none of "
-            "pushlive: name another (`make why STACK=NAME`)"
+            f"The {told} has no function RedeployService, so it is none of pushlive: "
+            "name another (`make why STACK=NAME`)"
         )
     try:
-        return Functions(Settings.from_env(env), log_groups)
+        return Settings.from_env(env), log_groups
     except ConfigError as error:
         raise CannotLookError(
             f"A function of stack {stack.name!r} has a wrong setting, deploy it again: {error}"
         ) from error
+
+
+def _services(account: Account, settings: Settings, stack: str) -> list[Service]:
+    try:
+        return tagged_services(account, settings)
+    except account.client("ecs").exceptions.ClusterNotFoundException as error:
+        raise CannotLookError(
+            f"The cluster {settings.cluster_arn} of stack {stack!r} is gone: deploy it again (`sam deploy`)"
+        ) from error
+
+
+def _rules(account: Account, stack: Stack) -> Iterator[tuple[str, str | None]]:
+    for rule in stack.of_type("AWS::Events::Rule"):
+        name = rule.rpartition("|")[2]  # of another bus than the default one the id is BUS|NAME
+        found = account.ask("events", "describe_rule", NOT_FOUND, Name=name)
+        yield rule, None if found is None else found.get("State", "")
+
+
+def _log_groups(account: Account, logs: Mapping[str, str]) -> Iterator[tuple[str, bool]]:
+    for group in logs.values():
+        yield group, has_log_group(account, group)
+
+
+def _dead_letters(account: Account, stack: Stack) -> int:
+    if not (queue_url := stack.physical_id("DeadLetters")):
+        return 0
+    counted = "ApproximateNumberOfMessages"
+    found = account.ask("sqs", "get_queue_attributes", QueueUrl=queue_url, AttributeNames=[counted])
+    return int(found.get("Attributes", {}).get(counted, 0))

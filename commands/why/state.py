@@ -1,34 +1,32 @@
-"""What is there of a service: the values that `service` reads, and that findings, page and JSON tell of."""
+"""What is there of a stack and of its services: read once, then told by findings, page and JSON."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from commands.why.finding import aws
+from pushlive.image_reference import tagged
 from pushlive.model import ROLLING_BACK, UNDER_WAY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import datetime
 
-    from commands.why.decisions import LoggedDecision
     from commands.why.finding import Finding
     from pushlive import record_plan, redeploy_plan
     from pushlive.config import Settings
-    from pushlive.model import Image, Record, ServiceDeployment
+    from pushlive.model import Image, Record, Service, ServiceDeployment, Task
 
     Json = Mapping[str, Any]
 
+EVERYBODY = "0.0.0.0/0"
 
-@dataclass(frozen=True)
-class RunningTask:
+
+class RunningTask(NamedTuple):
     """A task that is meant to run."""
 
-    task_arn: str
-    last_status: str
-    health_status: str
-    since: datetime | None
-    """When it became RUNNING."""
+    task: Task
     digests: tuple[str, ...]
     """Of its containers whose image is in this account's registry."""
     public_ip: str | None
@@ -50,6 +48,71 @@ class NewestPush(NamedTuple):
 
     tags: tuple[str, ...]
     pushed_at: datetime
+
+
+class LoggedDecision(NamedTuple):
+    """A line of a function about a service."""
+
+    at: datetime
+    function: str
+    service_name: str
+    action: str
+    reason: str
+    times: int = 1
+    """How often it was said in a row, until `at`."""
+
+
+class Subnet(NamedTuple):
+    """A subnet, and where what is for the internet goes."""
+
+    subnet_id: str
+    route_table_id: str
+    target: str
+    """Of its default route, such as `igw-0123…`; empty without one, or with one that leads nowhere."""
+
+    @property
+    def is_public(self) -> bool:
+        """Return whether it is reached from the internet."""
+        return self.target.startswith("igw-")
+
+
+class Ingress(NamedTuple):
+    """Who may reach the container port."""
+
+    cidrs: frozenset[str]
+    others: frozenset[str] = frozenset()
+    """Security groups and prefix lists."""
+
+
+class Mutability(NamedTuple):
+    """Which tags of a repository can be pushed again (API reference, PutImageTagMutability)."""
+
+    setting: str = "MUTABLE"
+    excluded: tuple[str, ...] = ()
+    """Tags for which the opposite of `setting` holds; `*` stands for any text."""
+
+
+class Built(NamedTuple):
+    """For what an image was built."""
+
+    processors: frozenset[str]
+    """Such as `amd64`; empty if the image does not say."""
+    ports: frozenset[int] = frozenset()
+    """TCP ports that it exposes (`EXPOSE`)."""
+
+
+class Zone(NamedTuple):
+    """The hosted zone, and whom the public DNS asks for its names."""
+
+    zone_id: str
+    name: str = ""
+    own: frozenset[str] = frozenset()
+    """Its name servers."""
+    asked: frozenset[str] | None = None
+    """The name servers that the DNS names for it; None if that is not known."""
+    is_private: bool = False
+    unreadable: str = ""
+    """Route 53's code of why it cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -93,31 +156,22 @@ class ServiceState:
     """As DescribeServices gives it."""
     definition: Json = field(default_factory=dict)
     """Its task definition, as DescribeTaskDefinition gives it; empty where it has none."""
+    subnets: tuple[Subnet, ...] | None = None
+    """Of its tasks; None on instances, where the instance's own count."""
+    ingress: Ingress | None = None
+    log_groups: Mapping[str, bool] = field(default_factory=dict)
+    """Whether the log groups that its containers need are there."""
+    lacks_role: bool | None = None
+    """The execution role that its task definition names is not there."""
+    repositories: Mapping[str, Mutability | None] = field(default_factory=dict)
+    """Of its images; None: there is no such repository."""
+    built: Mapping[str, Built | None] = field(default_factory=dict)
+    """Image reference to what it was built for; None: there is no such image."""
 
     @property
-    def service_name(self) -> str:
-        """Return the service's name."""
-        return self.live.service.service_name
-
-    @property
-    def service_arn(self) -> str:
-        """Return the service's ARN."""
-        return self.live.service.service_arn
-
-    @property
-    def cluster(self) -> str:
-        """Return the cluster's name."""
-        return self.settings.cluster_arn.rpartition("/")[2]
-
-    @property
-    def desired_count(self) -> int:
-        """Return how many tasks it wants."""
-        return self.live.service.desired_count
-
-    @property
-    def running_count(self) -> int:
-        """Return how many of its tasks run."""
-        return self.live.service.running_count
+    def service(self) -> Service:
+        """Return the service as ECS describes it."""
+        return self.live.service
 
     @property
     def images(self) -> tuple[Image, ...]:
@@ -125,14 +179,9 @@ class ServiceState:
         return tuple(dict.fromkeys(self.live.images.values()))
 
     @property
-    def deployments(self) -> tuple[ServiceDeployment, ...]:
-        """Return its deployments, newest first."""
-        return self.live.deployments
-
-    @property
     def newest(self) -> ServiceDeployment | None:
         """Return its newest deployment."""
-        return self.deployments[0] if self.deployments else None
+        return self.live.deployments[0] if self.live.deployments else None
 
     @property
     def unanswered_port(self) -> int | None:
@@ -145,31 +194,98 @@ class ServiceState:
         return self.newest is not None and self.newest.status in ROLLING_BACK | UNDER_WAY
 
     @property
-    def containers(self) -> Sequence[Json]:
+    def lacks_tasks(self) -> bool:
+        """Return whether fewer tasks run than it wants."""
+        return self.service.running_count < self.service.desired_count
+
+    @property
+    def containers(self) -> list[Json]:
         """Return the containers of its task definition."""
-        found: Sequence[Json] = self.definition.get("containerDefinitions", [])
-        return found
+        return list(self.definition.get("containerDefinitions", []))
+
+    @property
+    def image_names(self) -> list[str]:
+        """Return the images of its task definition, each once, as written there."""
+        return list(dict.fromkeys(each["image"] for each in self.containers if "image" in each))
+
+    @property
+    def tags_of_images(self) -> dict[str, tuple[str, str]]:
+        """Return each image that is a tag of the registry to its repository and tag."""
+        named = {image: tagged(image, self.settings.registry) for image in self.image_names}
+        return {image: name for image, name in named.items() if name}
 
     @property
     def awsvpc(self) -> Json:
         """Return the subnets and security groups of its tasks; empty where they have no address."""
-        found: Json = self.described.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
-        return found
+        return dict(self.described.get("networkConfiguration", {}).get("awsvpcConfiguration", {}))
 
     @property
     def is_fargate(self) -> bool:
         """Return whether its tasks run on Fargate, where each can have a public address."""
-        strategy = self.described.get("capacityProviderStrategy") or []
-        providers = [each.get("capacityProvider", "") for each in strategy]
         # The launch type is omitted where there is a strategy (API reference, Service, launchType).
-        return any(each.startswith("FARGATE") for each in [*providers, self.described.get("launchType", "")])
+        strategy = self.described.get("capacityProviderStrategy", [])
+        runs_on = [*strategy, {"capacityProvider": self.described.get("launchType", "")}]
+        return any(each.get("capacityProvider", "").startswith("FARGATE") for each in runs_on)
+
+    def update_service(self, **options: object) -> str:
+        """Return the command that changes these settings of it."""
+        cluster, service = self.settings.cluster_arn.rpartition("/")[2], self.service.service_name
+        return aws("ecs update-service", cluster=cluster, service=service, **options)
+
+
+def awslogs(container: Json) -> Json:
+    """Return where the container logs to, if its tasks only start where that log group is; empty if not."""
+    configuration = container.get("logConfiguration") or {}
+    options: Json = configuration.get("options", {})
+    makes_it = options.get("awslogs-create-group") == "true"
+    needs_it = configuration.get("logDriver") == "awslogs" and not makes_it and options.get("awslogs-group")
+    return options if needs_it else {}
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack, perhaps of pushlive."""
+
+    name: str
+    status: str
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    resources: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Logical id to resource type and physical id, those of a nested stack among them."""
+    first_failure: str = ""
+    """Why its newest operation failed."""
 
     @property
-    def is_daemon(self) -> bool:
-        """Return whether it has a task on each instance, and so no count."""
-        return self.live.service.is_daemon
+    def is_whole(self) -> bool:
+        """Return whether all its resources are there."""
+        return self.status.endswith("_COMPLETE") and self.status != "ROLLBACK_COMPLETE"
 
-    def update_service(self, *settings: str) -> str:
-        """Return the command that changes these settings of it."""
-        words = ("aws ecs update-service --cluster", self.cluster, "--service", self.service_name, *settings)
-        return " ".join(words)
+    def physical_id(self, logical_id: str) -> str:
+        """Return the name or id of a resource; empty if the stack has no such resource."""
+        return self.resources.get(logical_id, ("", ""))[1]
+
+    def of_type(self, kind: str) -> list[str]:
+        """Return the physical ids of all resources of a type, such as `AWS::Events::Rule`."""
+        return [each for its_kind, each in self.resources.values() if its_kind == kind and each]
+
+
+@dataclass(frozen=True)
+class State:
+    """A stack of pushlive with its functions and services, as they are now."""
+
+    stack: Stack
+    region: str
+    at: datetime
+    settings: Settings | None = None
+    """Of its functions; None where they have not been made."""
+    services: tuple[ServiceState, ...] = ()
+    """Those of the cluster that carry a tag of pushlive."""
+    function_logs: Mapping[str, str] = field(default_factory=dict)
+    """Function, by its logical id, to the log group that it writes to."""
+    log_groups: Mapping[str, bool] = field(default_factory=dict)
+    """Whether these are there."""
+    rules: Mapping[str, str | None] = field(default_factory=dict)
+    """Rule to its state; None if it is gone."""
+    dead_letters: int = 0
+    zone: Zone | None = None
+    unseen: tuple[Finding, ...] = ()
+    """What could not be looked at."""

@@ -12,7 +12,7 @@ import pytest
 
 from commands.why.finding import Level, short
 from commands.why.report import look
-from commands.why.zone_findings import name_servers
+from commands.why.zone import name_servers
 from lab.ecr.oci import build_index, hello_app_image
 from lab.ecr.registry import push_image, push_index
 from lab.lab import Lab
@@ -376,7 +376,7 @@ def test_a_broken_image_is_told_with_what_runs_instead(live: WhyStack) -> None:
     assert command in shown
     assert "broken on purpose" in types(command, sam.environment(live.lab))
     assert first.index("which failed at") < first.index("URL"), "what is wrong comes first"
-    assert live.why().services[0].state.deployments[0].status_reason, "what ECS says"
+    assert live.why().services[0].state.live.deployments[0].status_reason, "what ECS says"
     live.push("3")
     assert live.is_cured("image-failed")
     until(lambda: live.is_steady(1), "the third version")
@@ -478,7 +478,7 @@ def test_tasks_that_fail_for_ever(live: WhyStack) -> None:
         )
         until(lambda: (found := live.found("tasks-fail")) and stopped in found.cure, "why a task stopped")
         shown = live.why().services
-        assert {each.state.service_name for each in shown} == {"own", live.outputs["ServiceName"]}
+        assert {each.state.service.service_name for each in shown} == {"own", live.outputs["ServiceName"]}
 
 
 def test_events_that_could_not_be_handled(live: WhyStack) -> None:

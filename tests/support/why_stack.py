@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import botocore.session
 from rich.console import Console
 
+from commands.why.account import Account
 from commands.why.page import page
 from commands.why.report import look
-from commands.why.stack import Account, read_stack
+from commands.why.stack import read_stack
 from lab import identity, ministack
 from lab.ecr.oci import this_machine
 from lab.user import sam
@@ -84,7 +85,7 @@ class WhyStack(DeployedStack):
     # what the stack is made of
 
     def resource(self, logical_id: str) -> str:
-        found = read_stack(self.account, sam.STACK_NAME).physical_id(logical_id)
+        found = read_stack(Account(self.account.session), sam.STACK_NAME).physical_id(logical_id)
         assert found, logical_id
         return found
 

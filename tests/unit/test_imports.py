@@ -1,4 +1,4 @@
-"""Which room of the house may import which, and that no module needs itself."""
+"""Which room of the house may import which, what the pure modules may, and that no module needs itself."""
 
 from __future__ import annotations
 
@@ -89,6 +89,18 @@ def test_a_plan_is_pure(plan: str) -> None:
     assert imported(MODULES[plan], set(MODULES)) <= {"pushlive.model", "pushlive.times"} | {
         name for name in MODULES if name.endswith("_plan")
     }
+
+
+OF_WHY = ["commands.why.finding", "commands.why.state"]
+OF_WHY += [name for name in MODULES if name.startswith("commands.why.") and name.endswith("_findings")]
+
+
+@pytest.mark.parametrize("module", OF_WHY)
+def test_what_why_finds_was_read_before(module: str) -> None:
+    """A finding is made of the state that was read: nothing here can ask AWS."""
+    pure = {"pushlive.model", "pushlive.times", "pushlive.image_reference", *OF_WHY}
+    plans = {name for name in MODULES if name.endswith("_plan")}
+    assert imported(MODULES[module], set(MODULES), when_it_runs=True) <= pure | plans
 
 
 def test_no_module_needs_itself() -> None:

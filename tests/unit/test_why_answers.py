@@ -18,13 +18,13 @@ from botocore.validate import ParamValidator
 from moto.core.botocore_stubber import MockRawResponse
 from rich.console import Console
 
-from commands.why import zone_findings
+from commands.why import zone
+from commands.why.account import Account, CannotLookError
 from commands.why.as_json import as_json
 from commands.why.finding import Level, problem
-from commands.why.function_findings import _first_failure
 from commands.why.page import page
 from commands.why.report import look
-from commands.why.stack import Account, CannotLookError
+from commands.why.stack import first_failure
 from pushlive import ecs, probe
 
 if TYPE_CHECKING:
@@ -195,7 +195,8 @@ class Answers:
         session.register("before-call", self._answer)
         self.account = Account(session)
         self.without: tuple[str, Path] | None = None
-        self.asked: set[str] = set()
+        self.asked: list[str] = []
+        """Each operation, with what was asked."""
         self._parameters: Json = {}
 
     def _note(self, **event: Any) -> None:
@@ -203,7 +204,7 @@ class Answers:
 
     def _answer(self, **event: Any) -> Any:
         model = event["model"]
-        self.asked.add(model.name)
+        self.asked.append(f"{model.name} {self._parameters}")
         ASKED[model.name] = model.service_model.service_name
         return SimpleNamespace(status_code=200), self._chosen(model.name)
 
@@ -229,6 +230,7 @@ class Answers:
 
     def look(self, operation: str = "", path: Path = ()) -> Report:
         self.without = (operation, path) if operation else None
+        self.asked.clear()
         ecs.task_definition.cache_clear()
         return look(self.account, "hello", "")
 
@@ -241,7 +243,7 @@ def _aws() -> Answers:
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
     monkeypatch.setattr(probe, "_answers", lambda *_: True)
-    monkeypatch.setattr(zone_findings, "name_servers", lambda *_: frozenset(NAME_SERVERS))
+    monkeypatch.setattr(zone, "name_servers", lambda *_: frozenset(NAME_SERVERS))
     yield _aws()
     ecs.task_definition.cache_clear()
 
@@ -266,7 +268,7 @@ def shown(report: Report) -> str:
 
 
 def of(report: Report, name: str) -> ServiceReport | None:
-    return next((each for each in report.services if each.state.service_name == name), None)
+    return next((each for each in report.services if each.state.service.service_name == name), None)
 
 
 def kinds(report: Report) -> Sequence[str]:
@@ -279,11 +281,20 @@ def unseen(report: Report) -> list[str]:
 
 def test_the_answers_are_of_aws_s_own_form_and_all_are_asked_for(aws: Answers) -> None:
     assert kinds(aws.look()) == ["dead-letters", "record-due", "stack-status"]
-    assert aws.asked == {*SHARED, *OF_APP}
+    assert {each.partition(" ")[0] for each in aws.asked} == {*SHARED, *OF_APP}
     for operation, service in ASKED.items():
         shape = aws.account.client(service).meta.service_model.operation_model(operation).output_shape
         found = ParamValidator().validate({**SHARED, **OF_APP}[operation], shape)
         assert not found.has_errors(), found.generate_report()
+
+
+def test_nothing_is_asked_twice(aws: Answers) -> None:
+    """Though several modules need it, and services share it; the next look asks again."""
+    aws.look()
+    asked = list(aws.asked)
+    assert len(asked) == len(set(asked))
+    aws.look()
+    assert len(aws.asked) == len(asked)
 
 
 @pytest.mark.parametrize("operation", OF_APP)
@@ -376,7 +387,9 @@ def test_an_update_that_was_rolled_back_is_noted_with_its_own_failure(
 ) -> None:
     began = ("hello", "UPDATE_IN_PROGRESS", "User Initiated")
     stack(monkeypatch, "UPDATE_ROLLBACK_COMPLETE", ("Service", "UPDATE_FAILED", "no role"), began, *FAILED)
+    monkeypatch.setitem(SHARED["DescribeStackEvents"], "NextToken", "older")
     report = aws.look()
+    assert sum(each.startswith("DescribeStackEvents ") for each in aws.asked) == 1, "older events say no more"
     [found] = [each for each in report.findings if each.kind == "stack-status"]
     assert (found.level, len(report.services)) == (Level.NOTE, 2)
     assert found.what.endswith(
@@ -396,20 +409,15 @@ def test_a_nested_stacks_failure_is_told_by_its_own_first_failure() -> None:
         ],
     }
 
-    def events(StackName: str) -> list[dict[str, Any]]:  # noqa: N803 - as it is called
+    def events(*_: str, StackName: str) -> list[dict[str, Any]]:  # noqa: N803 - as it is called
         return [
-            {
-                "StackEvents": [
-                    {"StackId": StackName, "LogicalResourceId": name, "PhysicalResourceId": name,
-                     "ResourceType": kind, "ResourceStatus": "CREATE_FAILED", "ResourceStatusReason": reason}
-                    for name, kind, reason in told[StackName]
-                ]
-            }
+            {"StackId": StackName, "LogicalResourceId": name, "PhysicalResourceId": name,
+             "ResourceType": kind, "ResourceStatus": "CREATE_FAILED", "ResourceStatusReason": reason}
+            for name, kind, reason in told[StackName]
         ]  # fmt: skip
 
-    pages = SimpleNamespace(paginate=events)
-    account: Any = SimpleNamespace(client=lambda _: SimpleNamespace(get_paginator=lambda _: pages))
-    assert _first_failure(account, "hello") == "Records: the hosted zone is example.com"
+    account: Any = SimpleNamespace(items=events)
+    assert first_failure(account, "hello") == "Records: the hosted zone is example.com"
 
 
 def test_a_whole_stack_of_something_else_is_none_of_pushlive(

@@ -10,13 +10,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from commands.why import __main__ as command
-from commands.why import zone_findings
+from commands.why import zone
+from commands.why.account import Account, CannotLookError
 from commands.why.as_json import as_json
-from commands.why.decisions import LoggedDecision, newest_first, parse
 from commands.why.finding import Finding, Level, note, problem
-from commands.why.report import Report, ServiceReport, _checked, ordered
-from commands.why.stack import Account, CannotLookError, Stack
-from commands.why.state import ServiceState
+from commands.why.report import Report, ServiceReport, checked, ordered
+from commands.why.service import newest_first, parse
+from commands.why.state import LoggedDecision, ServiceState, Stack, State
 from pushlive.config import Settings
 from pushlive.model import Service
 from pushlive.redeploy_plan import DeploymentState
@@ -135,13 +135,13 @@ def test_exit_code(nowhere: pytest.MonkeyPatch, findings: list[Finding], code: i
 
 
 def report(findings: list[Finding], of_service: tuple[Finding, ...] = ()) -> Report:
-    stack = Stack("hello", "CREATE_COMPLETE", {}, {})
     tags = {"pushlive:redeploy": "on-push"}
     live = DeploymentState(Service("app", "arn", desired_count=1, tags=tags))
-    state = ServiceState(Settings.from_env(ENV), NOW, live, tags)
-    return Report(stack, "eu-west-1", NOW, (ServiceReport(state, of_service),), tuple(findings))
+    service = ServiceState(Settings.from_env(ENV), NOW, live, tags)
+    return Report(STATE, tuple(findings), (ServiceReport(service, of_service),))
 
 
+STATE = State(Stack("hello", "CREATE_COMPLETE"), "eu-west-1", NOW)
 COMMAND = f"aws ecs tag-resource --resource-arn {'a' * 120} --tags key=pushlive:redeploy,value=on-push"
 
 
@@ -222,12 +222,13 @@ def test_json_has_its_keys_when_nothing_is_known() -> None:
 def test_what_could_not_be_looked_at_is_told_beside_what_was_found(
     error: Exception, what: str, cure: str
 ) -> None:
-    def check() -> Iterator[Finding]:
+    def check(_: State) -> Iterator[Finding]:
         yield problem("p", "wrong", "cure")
         raise error
 
-    found, unseen, other = _checked({"its role": check(), "its port": [note("n", "another check")]})
-    assert (found.kind, other.kind, unseen.level) == ("p", "n", Level.UNSEEN)
+    checks = {"its role": check, "its port": lambda _: [note("n", "another check")]}
+    found, unseen, other = checked(checks, STATE)
+    assert (found.kind, unseen.level, other.kind) == ("p", Level.UNSEEN, "n")
     assert what in unseen.what
     assert cure in unseen.cure
 
@@ -283,9 +284,9 @@ def test_what_is_said_again_and_again_is_told_once() -> None:
 
 
 def test_a_name_server_that_nobody_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zone_findings, "DNS_SECONDS", 0.1)
+    monkeypatch.setattr(zone, "DNS_SECONDS", 0.1)
     with pytest.raises(OSError, match=r"no answer|timed out"):
-        zone_findings.name_servers("example.com", "127.0.0.1:1")
+        zone.name_servers("example.com", "127.0.0.1:1")
 
 
 def test_help_names_the_keys_of_the_json(capsys: pytest.CaptureFixture[str]) -> None:

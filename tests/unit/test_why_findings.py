@@ -8,17 +8,24 @@ from typing import Any
 
 import pytest
 
-from commands.why.decisions import LoggedDecision
-from commands.why.definition_findings import circuit_breaker_findings, port_findings, status_findings
+from commands.why.definition_findings import port_findings, status_findings
 from commands.why.deployment_findings import deployment_findings
 from commands.why.finding import Finding, Level, short
-from commands.why.network_findings import address_findings
-from commands.why.progress_findings import progress_findings
-from commands.why.record_findings import record_findings, shared_name
-from commands.why.state import NewestPush, RunningTask, ServiceEvent, ServiceState
+from commands.why.network_findings import address_findings, record_findings
+from commands.why.progress_findings import circuit_breaker_findings, progress_findings
+from commands.why.stack_findings import name_findings
+from commands.why.state import (
+    LoggedDecision,
+    NewestPush,
+    RunningTask,
+    ServiceEvent,
+    ServiceState,
+    Stack,
+    State,
+)
 from pushlive import record_plan, redeploy_plan
 from pushlive.config import Settings
-from pushlive.model import ROLLING_BACK, UNDER_WAY, Image, Record, Service, ServiceDeployment
+from pushlive.model import ROLLING_BACK, UNDER_WAY, Image, Record, Service, ServiceDeployment, Task
 from pushlive.redeploy_plan import DeploymentState
 
 NOW = datetime(2026, 11, 20, 10, 10, tzinfo=UTC)
@@ -46,9 +53,8 @@ def deployment(digest: str | None, status: str, at: datetime = EARLIER) -> Servi
 
 
 def task(digest: str = OLD) -> RunningTask:
-    return RunningTask(
-        "task", "RUNNING", "HEALTHY", EARLIER, (digest,), "192.0.2.1", answers=True, is_newest=True
-    )
+    task = Task("task", last_status="RUNNING", health_status="HEALTHY", started_at=EARLIER)
+    return RunningTask(task, (digest,), "192.0.2.1", answers=True, is_newest=True)
 
 
 def state(**changes: Any) -> ServiceState:
@@ -703,7 +709,8 @@ def test_a_host_name_needs_a_zone() -> None:
 
 def test_a_name_that_two_services_ask_for_is_told_once() -> None:
     named = [state(host_name="app.example.com", service_name=name) for name in ("a", "b")]
-    [one] = shared_name([*named, state(), state(), state(host_name="c.example.com")])
+    others = (state(), state(), state(host_name="c.example.com"))
+    [one] = name_findings(State(Stack("hello", ""), "eu-west-1", NOW, services=(*named, *others)))
     assert one.what.startswith("a, b ask for the same name app.example.com")
 
 
@@ -715,9 +722,9 @@ def test_a_digest_is_as_short_as_dockers() -> None:
     ("tasks", "port"),
     [
         pytest.param((task(),), None, id="a-task-answers"),
-        pytest.param((replace(task(), answers=False),), 8080, id="no-task-answers"),
-        pytest.param((replace(task(), is_newest=False),), 8080, id="an-old-task-alone-answers"),
-        pytest.param((replace(task(), answers=False), task()), None, id="one-of-two-answers"),
+        pytest.param((task()._replace(answers=False),), 8080, id="no-task-answers"),
+        pytest.param((task()._replace(is_newest=False),), 8080, id="an-old-task-alone-answers"),
+        pytest.param((task()._replace(answers=False), task()), None, id="one-of-two-answers"),
         pytest.param((), 8080, id="no-task"),
     ],
 )
