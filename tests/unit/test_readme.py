@@ -10,7 +10,7 @@ import pytest
 
 from pushlive.metrics import Metric
 from trials.bench import benchmark_table, costs_at_scale
-from trials.bench.costs import costs, table
+from trials.bench.costs import CLOUDFRONT_GB, CLOUDFRONT_REQUEST, cloudfront, costs, table
 from trials.simulation.mutants import MUTANTS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -80,13 +80,24 @@ def test_the_costs_are_the_sums_of_list_prices() -> None:
     shown = {what: round(usd, 2) for what, usd in costs().items()}
     assert shown == {
         "pushlive, one task": 13.16,  # 9.01 for the task, 3.65 for its address, 0.50 for the zone
+        "pushlive, one task, with HTTPS": 13.16,  # 100 GB and a million requests are free
         "pushlive, one task, `Architecture=ARM64`": 11.36,  # 7.21 for the task
         "pushlive, one task, `Spot=true`, at best": 6.85,  # 2.70 for the task
         "pushlive before the first push, or scaled to 0": 0.50,
         "the same task behind a load balancer": 36.89,  # 16.43 for it, 7.30 for its two addresses
+        "the same task in Express Mode, one of 25 behind its load balancer": 14.11,  # 0.95 for its share
         "App Runner, always busy": 15.73,  # 2.56 for memory, 11.68 for the processor, 1.00 for deployments
         "App Runner, never asked": 4.05,  # 2.555 for memory
     }
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "requests", "usd"), [(1000, 10_000_000, 0), (2000, 10_000_000, 85), (1000, 30_000_000, 20)]
+)
+def test_cloudfront_costs_what_is_beyond_its_free_tier(gigabytes: int, requests: int, usd: float) -> None:
+    assert cloudfront(gigabytes, requests) == pytest.approx(usd)
+    shown = (ROOT / "docs" / "https.md").read_text().partition("## Price")[2].replace("\n", " ")
+    assert f"{CLOUDFRONT_GB} USD a GB and {CLOUDFRONT_REQUEST * 10_000:.2f} USD per 10,000 requests" in shown
 
 
 def test_the_benchmarks_are_those_of_their_file() -> None:
