@@ -280,7 +280,13 @@ class RecordUpdate:
         # The zone that the stack moves away from is another one than the function's own.
         zone_id = request.hosted_zone_id or self.settings.hosted_zone_id
         there = replace(self, settings=self.settings._replace(hosted_zone_id=zone_id))
-        records = StackRecords(self.settings, self.ecs_client, self.route53_client, there.remove)
+        records = StackRecords(
+            self.settings,
+            self.ecs_client,
+            self.route53_client,
+            there.remove,
+            lambda name: self._reconcile_all([name], patient=False),
+        )
         cloudformation.serve(request, records.carry_out, logger)
 
     def _cloudfront_addresses(self, request: events.StackRequest) -> str | None:

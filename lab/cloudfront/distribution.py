@@ -17,7 +17,7 @@ SECURITY_HEADERS = "67f7725c-6f97-4210-82d7-5512b31e9d03"
 
 # CloudFront guide, "How CloudFront processes HTTP 4xx and 5xx status codes from your origin": those that are
 # kept, and for how long where the distribution does not say.
-KEPT_ERRORS = frozenset({403, 404, 405, 414, 416, 500, 501, 502, 503, 504})
+KEPT_ERRORS = frozenset({404, 405, 414, 500, 501, 502, 503, 504})
 ERROR_SECONDS = 10.0
 NOT_KEPT = frozenset({"no-store", "no-cache", "private"})
 

@@ -1205,6 +1205,32 @@ def test_a_dry_run_removes_neither_tag_nor_record(region: Region, cloudformation
     assert region.addresses() == region.public_ips()
 
 
+# Another host name of the stack's service
+
+
+def test_a_service_whose_stack_changes_its_name_gets_the_record_with_the_update(
+    region: Region, cloudformation: CloudFormation
+) -> None:
+    """ECS sends no event of a changed tag."""
+    published(region)
+    region.tag(hostname="new.example.com")
+    event = cloudformation.delete_of_service("app", "new.example.com") | {"RequestType": "Update"}
+    region.update_record(event)
+    assert cloudformation.answer["Status"] == "SUCCESS"
+    assert region.addresses("new.example.com") == region.public_ips()
+
+
+def test_a_record_that_cannot_be_written_then_does_not_fail_the_update(
+    region: Region, cloudformation: CloudFormation, log: Log
+) -> None:
+    published(region)
+    region.tag(hostname="new.example.net")
+    event = cloudformation.delete_of_service("app", "new.example.net") | {"RequestType": "Update"}
+    region.update_record(event)
+    assert cloudformation.answer["Status"] == "SUCCESS"
+    assert any("example.net" in str(line) and line["level"] == "ERROR" for line in log.lines())
+
+
 # CloudFront's addresses
 
 

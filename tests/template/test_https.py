@@ -67,13 +67,13 @@ def test_the_app_gets_each_request_as_the_visitor_sent_it(https_stack: Stack) ->
 @pytest.mark.parametrize(
     ("given", "policy"),
     [
-        ({}, CACHING_DISABLED),
+        ({}, USE_ORIGIN_CACHE_CONTROL_HEADERS_QUERY_STRINGS),
         ({"Caching": "false"}, CACHING_DISABLED),
         ({"Caching": "true"}, USE_ORIGIN_CACHE_CONTROL_HEADERS_QUERY_STRINGS),
     ],
     ids=["by-default", "false", "true"],
 )
-def test_edges_keep_what_the_app_lets_them_keep_and_nothing_by_default(
+def test_edges_keep_what_the_app_lets_them_keep_or_nothing_at_all(
     with_: Callable[..., Stack], given: dict[str, str], policy: str
 ) -> None:
     every = behavior(with_(**given))

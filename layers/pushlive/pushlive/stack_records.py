@@ -31,9 +31,13 @@ class StackRecords:
     route53_client: Route53Client
     remove: Callable[[str, str], object]
     """Removes the record of a service, given by the names of both, from the zone that the request names."""
+    reconcile: Callable[[str], object]
+    """Brings the record of the service of this name up to date."""
 
     def carry_out(self, request: StackRequest) -> None:
         """Check that the zone can hold the records; on Delete remove them, or the one of a service.
+
+        A service that has got another name, by its tag, gets the record now: ECS sends no event of that.
 
         Raises:
             ConfigError: the zone cannot hold them, or the stack follows another cluster by now.
@@ -41,6 +45,9 @@ class StackRecords:
         if request.request_type != "Delete":
             if not request.service_name:  # template.yaml gives the same name to both resources
                 self._check(request)
+                return
+            with suppress(ExceptionGroup):  # it is in the log, and the schedule tries again
+                self.reconcile(request.service_name)
             return
         if request.physical_resource_id != request.made:
             return  # CloudFormation deletes also what it could not create
