@@ -1,22 +1,17 @@
 from __future__ import annotations
 
-import logging
 import re
-import shutil
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
 
-from lab.containers.docker_engine import install
+from tests.support.browser import Browser
 from tests.support.recorded_run import baseline, ours
 from trials.picture import page
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-BROWSER_SECONDS = 60
 
 # A person's mouse, over each part of the picture in turn; what is shown there is kept at the page's end.
 POINTS_AT_EVERYTHING = """
@@ -42,40 +37,6 @@ const drawn = setInterval(() => {
 }, 100);
 </script>
 """
-
-
-class Browser:
-    """Chromium without a window, and without a network: every name and every address leads nowhere."""
-
-    def __init__(self, folder: Path) -> None:
-        install(["chromium"], logging.getLogger("e2e").info)
-        self.folder = folder
-        self.console: list[str] = []
-
-    def opens(self, path: Path, *options: str) -> str:
-        """Standard output; what the page wrote to its console is kept."""
-        done = subprocess.run(  # noqa: S603 - no shell
-            [
-                shutil.which("chromium") or "chromium",
-                "--headless=new",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--hide-scrollbars",
-                f"--user-data-dir={self.folder / 'profile'}",
-                "--proxy-server=127.0.0.1:9",
-                "--host-resolver-rules=MAP * ~NOTFOUND",
-                "--enable-logging=stderr",
-                "--virtual-time-budget=10000",
-                *options,
-                path.as_uri(),
-            ],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=BROWSER_SECONDS,
-        )
-        self.console = re.findall(r":CONSOLE[:(].*", done.stderr)
-        return done.stdout
 
 
 @pytest.fixture(scope="module")

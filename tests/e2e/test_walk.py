@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from lab.user import browse, sam, walk
 from lab.waiting import until
+from tests.support.browser import Browser
 from tests.support.terminal import commands, filled_in
 
 if TYPE_CHECKING:
@@ -144,14 +150,31 @@ def test_a_pause_and_a_way_back(person: Person) -> None:
     until(lambda: person.sees("1"), "the page of version 1")
 
 
-def test_https_is_two_more_commands(person: Person) -> None:
+def test_https_is_two_more_commands_for_curl_and_for_a_browser(person: Person, tmp_path: Path) -> None:
     printed = person.types(person.https)
     where = re.search(rf"^https://{walk.HOST_NAME}/ is at (\S+), port (\d+):$", printed, re.MULTILINE)
     assert where, printed
     assert "Hello, World! version 1," in printed
     address, port = where.groups()
-    resolved = f"--resolve {walk.HOST_NAME}:{port}:{address} https://{walk.HOST_NAME}:{port}/"
+    url = f"https://{walk.HOST_NAME}:{port}/"
+    resolved = f"--resolve {walk.HOST_NAME}:{port}:{address} {url}"
     assert "Hello, World!" in person.types(f'curl -sS --fail --cacert "$PUSHLIVE_AUTHORITY" {resolved}')
+    [authority] = re.findall(r"PUSHLIVE_AUTHORITY=(\S+)", person.variables)
+    trusted = f"--ignore-certificate-errors-spki-list={key_of(address, int(port), authority)}"
+    mapped = f"--host-resolver-rules=MAP {walk.HOST_NAME} {address}"
+    assert "Hello, World! version 1," in Browser(tmp_path).visits(url, trusted, mapped, "--dump-dom")
+
+
+def key_of(address: str, port: int, authority: str) -> str:
+    """The hash of the key of the server's certificate, once it was checked against the authority."""
+    context = ssl.create_default_context(cafile=authority)
+    with (
+        socket.create_connection((address, port)) as connection,
+        context.wrap_socket(connection, server_hostname=walk.HOST_NAME) as secure,
+    ):
+        certificate = x509.load_der_x509_certificate(secure.getpeercert(binary_form=True) or b"")
+    key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(hashlib.sha256(key).digest()).decode()
 
 
 def test_sam_delete_asks_three_times_and_leaves_nothing(
