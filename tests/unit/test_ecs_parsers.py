@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from pushlive import ecs
+from pushlive import ecs, service_deployments
 from pushlive.answers import IncompleteAnswerError
 from pushlive.model import Task
 
@@ -387,7 +387,7 @@ def deployments(
             {"taskDefinition": {"containerDefinitions": containers}},
             {"taskDefinition": arn},
         )
-    return ecs.deployments(client, CLUSTER, "app", REGISTRY)
+    return service_deployments.deployments(client, CLUSTER, "app", REGISTRY)
 
 
 def deployment(number: int = 1, revision: str = "r1", **changes: Any) -> Json:

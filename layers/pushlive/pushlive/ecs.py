@@ -1,4 +1,4 @@
-"""Amazon ECS: services, their deployments, their tasks."""
+"""Amazon ECS: services and their tasks."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ from collections import defaultdict
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from botocore.exceptions import ClientError
-
 from pushlive.answers import IncompleteAnswerError, needed
-from pushlive.image_reference import is_in, without_digest
+from pushlive.image_reference import without_digest
 from pushlive.model import (
     HOST_NAME_TAG,
     READINESS_SIDECAR,
     Service,
-    ServiceDeployment,
     Task,
     TaskDefinition,
 )
@@ -25,8 +22,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mypy_boto3_ecs import ECSClient
-
-DEPLOYMENTS_READ = 20  # DescribeServiceDeployments and DescribeServiceRevisions take as many (API reference)
 
 
 def service_names(client: ECSClient, cluster_arn: str) -> list[str]:
@@ -40,7 +35,7 @@ def service_names(client: ECSClient, cluster_arn: str) -> list[str]:
 def services(client: ECSClient, cluster_arn: str, names: Sequence[str]) -> list[Service]:
     """Return those of the named services that exist, deleted ones for as long as ECS remembers them."""
     found = []
-    for ten in _chunks(names, 10):  # DescribeServices takes 10 names (API reference)
+    for ten in chunks(names, 10):  # DescribeServices takes 10 names (API reference)
         answer = client.describe_services(cluster=cluster_arn, services=ten, include=["TAGS"])
         found += [_service(service, cluster_arn) for service in answer.get("services", [])]
     return found
@@ -158,7 +153,7 @@ def _described_tasks(
         cluster=cluster_arn, desiredStatus=desired_status, **of_service
     )
     arns = [arn for page in pages for arn in page.get("taskArns", [])]
-    for hundred in _chunks(arns, 100):  # DescribeTasks takes 100 (API reference)
+    for hundred in chunks(arns, 100):  # DescribeTasks takes 100 (API reference)
         yield from client.describe_tasks(cluster=cluster_arn, tasks=hundred).get("tasks", [])
 
 
@@ -188,105 +183,6 @@ def _task(task: Mapping[str, Any]) -> Task:
         group=task.get("group", ""),
         images={c["name"]: without_digest(c["image"]) for c in containers if c.get("image")},
     )
-
-
-def deployments(
-    client: ECSClient, cluster_arn: str, service_name: str, registry: str
-) -> tuple[ServiceDeployment, ...]:
-    """Return the service's newest deployments, newest first, with the digests that each resolved.
-
-    Only of images in `registry`: what others publish, such as the drain sidecar's image, is there before the
-    first push, and says nothing about whether the service ever ran.
-
-    Raises:
-        IncompleteAnswerError: ECS does not tell of one what a decision needs.
-    """
-    listed = needed(
-        client.list_service_deployments(
-            cluster=cluster_arn, service=service_name, maxResults=DEPLOYMENTS_READ
-        ),
-        "serviceDeployments",
-        "ListServiceDeployments",
-    )
-    arns = [needed(each, "serviceDeploymentArn", "ListServiceDeployments") for each in listed]
-    if not arns:
-        return ()
-    operation = "DescribeServiceDeployments"
-    described = needed(
-        client.describe_service_deployments(serviceDeploymentArns=arns), "serviceDeployments", operation
-    )
-    # A rollback may go to a revision of before the deployments that are listed.
-    named = {_target(each) for each in described} | {_way_back(each) for each in described}
-    revisions = {
-        revision.get("serviceRevisionArn", ""): revision
-        for some in _chunks(sorted(named - {""}), DEPLOYMENTS_READ)
-        for revision in client.describe_service_revisions(serviceRevisionArns=some).get(
-            "serviceRevisions", []
-        )
-    }
-    digests = {arn: _resolved(client, revision, registry) for arn, revision in revisions.items()}
-    found = [
-        _deployment(each, digests, has_way_back=_has_way_back(each, revisions, registry))
-        for each in described
-    ]
-    return tuple(sorted(found, key=lambda deployment: deployment.created_at, reverse=True))
-
-
-def _target(deployment: Mapping[str, Any]) -> str:
-    arn: str = deployment.get("targetServiceRevision", {}).get("arn", "")
-    return arn
-
-
-def _rollback(deployment: Mapping[str, Any]) -> Mapping[str, Any]:
-    rollback: Mapping[str, Any] = deployment.get("rollback", {})
-    return rollback
-
-
-def _way_back(deployment: Mapping[str, Any]) -> str:
-    """Return the revision of an earlier deployment that a rollback goes to (API reference, Rollback)."""
-    arn: str = _rollback(deployment).get("serviceRevisionArn", "")
-    return arn
-
-
-def _has_way_back(
-    deployment: Mapping[str, Any], revisions: Mapping[str, Mapping[str, Any]], registry: str
-) -> bool:
-    """Return whether a rollback goes to a revision that runs something else than what failed.
-
-    One that has resolved no digest runs what its tag names now: so another tag is something else.
-    """
-    failed = _images(revisions.get(_target(deployment), {}), registry)
-    goes_to = _images(revisions.get(_way_back(deployment), {}), registry)
-    return not _rollback(deployment) or any(
-        (digest or image) != failed.get(name, ("", ""))[bool(digest)]
-        for name, (image, digest) in goes_to.items()
-    )
-
-
-def _images(revision: Mapping[str, Any], registry: str) -> dict[str, tuple[str, str]]:
-    """Return container to image and digest, of images in `registry`; no digest before a task has started."""
-    return {
-        each["containerName"]: (without_digest(each["image"]), each.get("imageDigest", ""))
-        for each in revision.get("containerImages", [])
-        if "containerName" in each and is_in(each.get("image", ""), registry)
-    }
-
-
-def _resolved(client: ECSClient, revision: Mapping[str, Any], registry: str) -> Mapping[str, str] | None:
-    """Return container to digest of the images in `registry`; None where ECS never tells a digest of them."""
-    resolved = {
-        image["containerName"]: image["imageDigest"]
-        for image in revision.get("containerImages", [])
-        if image.get("imageDigest") and "containerName" in image and is_in(image.get("image", ""), registry)
-    }
-    if resolved:
-        return resolved
-    try:
-        definition = task_definition(client, revision.get("taskDefinition", ""))
-    except (ClientError, IncompleteAnswerError):  # its definition may have been deleted since
-        return None
-    ours = {name for name, image in definition.images.items() if is_in(image, registry)}
-    return None if ours and ours <= definition.unresolved else {}
 
 
 def stopped_tasks(
@@ -338,31 +234,7 @@ def running_digests(found: Iterable[Task], deployment_id: str) -> tuple[Mapping[
     )
 
 
-def _deployment(
-    deployment: Mapping[str, Any],
-    digests: Mapping[str, Mapping[str, str] | None],
-    *,
-    has_way_back: bool,
-) -> ServiceDeployment:
-    operation = "DescribeServiceDeployments"
-    resolved = digests.get(_target(deployment))
-    bake_minutes = deployment.get("deploymentConfiguration", {}).get("bakeTimeInMinutes", 0)
-    return ServiceDeployment(
-        deployment_arn=needed(deployment, "serviceDeploymentArn", operation),
-        status=needed(deployment, "status", operation),
-        created_at=needed(deployment, "createdAt", operation),
-        digests=resolved or {},
-        finished_at=deployment.get("finishedAt") or deployment.get("stoppedAt"),
-        circuit_breaker_triggered=deployment.get("deploymentCircuitBreaker", {}).get("status") == "TRIGGERED",
-        status_reason=deployment.get("statusReason", ""),
-        rolled_back_to=digests.get(_way_back(deployment)) or {},
-        untold=resolved is None,
-        bake_seconds=60 * bake_minutes,
-        has_way_back=has_way_back,
-        rolling_back_since=_rollback(deployment).get("startedAt") or deployment.get("updatedAt"),
-    )
-
-
-def _chunks(values: Sequence[str], size: int) -> Iterator[list[str]]:
+def chunks(values: Sequence[str], size: int) -> Iterator[list[str]]:
+    """Yield the values in lists of `size`, the last one shorter."""
     for start in range(0, len(values), size):
         yield list(values[start : start + size])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pushlive import ecr, ecs
+from pushlive import ecr, ecs, service_deployments
 from pushlive.config import ConfigError
 from pushlive.image_reference import tagged
 from pushlive.model import DESIRED_COUNT_TAG
@@ -91,12 +91,14 @@ class LiveServices:
     def _is_whole(self, deployments: tuple[ServiceDeployment, ...], service: Service) -> bool:
         """Return whether these are all deployments that the service ever had."""
         is_young = service.created_at is not None and self.clock() < service.created_at + HISTORY
-        return is_young and len(deployments) < ecs.DEPLOYMENTS_READ
+        return is_young and len(deployments) < service_deployments.DEPLOYMENTS_READ
 
     def deployments(self, service: Service) -> tuple[ServiceDeployment, ...]:
         """Return the service's newest deployments, newest first."""
         settings = self.settings
-        return ecs.deployments(self.ecs_client, settings.cluster_arn, service.service_name, settings.registry)
+        return service_deployments.deployments(
+            self.ecs_client, settings.cluster_arn, service.service_name, settings.registry
+        )
 
     def image(self, reference: str) -> Image | None:
         """Return what a reference names now; None for an image that is not ours to deploy."""
