@@ -51,7 +51,7 @@ class RequestTooLargeError(Exception):
     """A request's body is larger than any right one."""
 
 
-class Edge:
+class FrontDoor:
     """An ASGI application around another one."""
 
     def __init__(

@@ -8,26 +8,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import socket
 import threading
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from errno import EADDRINUSE
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import boto3
 import urllib3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 from hypercorn.asyncio import serve
 from hypercorn.config import Config as ServerConfig
 from urllib3.exceptions import HTTPError
 
 from lab import identity, ministack
 from lab.cloudfront.edges import Edges
-from lab.cloudwatch import queue_metrics
-from lab.cloudwatch.function_metrics import FunctionMetrics
 from lab.containers.awslogs import TaskLogs
 from lab.containers.docker_runtime import DockerRuntime, Network
 from lab.containers.process_runtime import ProcessRuntime
@@ -37,11 +32,13 @@ from lab.ecs.live import LabWorld, LiveEcs
 from lab.ecs.model.timings import Timings
 from lab.ecs.task_settings import TaskSettings
 from lab.eventbridge.delivery import Delivery
-from lab.front_door import Edge
+from lab.eventbridge.schedules import run_schedules
+from lab.front_door import FrontDoor
 from lab.proxies import loopback_directly
 from lab.route53.name_server import DnsServer
 from lab.route53.propagation import Propagation
 from lab.route53.zones import RecordSets
+from lab.serving import listener, running_loop
 from lab.temporary import temporary_folder
 from lab.user.resolver import Resolver
 
@@ -60,10 +57,6 @@ HOST = "127.0.0.1"
 LOOPBACK = IPv4Network("127.0.0.0/8")
 START_SECONDS = 30.0
 SECONDS_TO_STABLE = 3 * 3600  # how long CloudFormation waits for a service
-
-
-class PortError(Exception):
-    """The lab's port cannot be had; the text says what to do."""
 
 
 class Lab:
@@ -91,7 +84,7 @@ class Lab:
         timings: Timings | None = None,
     ) -> None:
         self.speed = speed
-        self._listener = _listener(HOST, port)
+        self._listener = listener(HOST, port)
         self.port: int = self._listener.getsockname()[1]
         self.endpoint = f"http://{HOST}:{self.port}"
         self.docker = docker
@@ -152,7 +145,7 @@ class Lab:
             ministack.update_nested_stacks_as_outer_ones()
             ministack.run_functions_by_their_runtime()
             ministack.unpack_once(self.folder / "functions")
-            self._loop = _running_loop("lab", stack)
+            self._loop = running_loop("lab", stack)
             logs = TaskLogs(self.client("logs"))
             stack.callback(logs.close)
             self.delivery = Delivery(
@@ -186,7 +179,7 @@ class Lab:
                 RecordSets(self.client("route53"), self.edges), self._propagation_seconds
             )
             self._serve(
-                Edge(
+                FrontDoor(
                     application,
                     self.ecs,
                     self.delivery.image_action,
@@ -196,7 +189,7 @@ class Lab:
                 stack,
             )
             stack.callback(ministack.FunctionProcesses().end)
-            self._run_schedules(stack)
+            run_schedules(self.delivery, self.client, self.speed, stack)
             stack.callback(self.delivery.close)
             self._answer_dns(stack)
             self._stack = stack.pop_all()
@@ -234,7 +227,7 @@ class Lab:
     def _serve(self, application: Any, stack: ExitStack) -> None:  # noqa: ANN401 - an ASGI application
         listeners = [self._listener]
         if self.network:
-            listeners.append(_listener(self.network.gateway, self.port))
+            listeners.append(listener(self.network.gateway, self.port))
         config = ServerConfig()
         config.bind = [f"fd://{listener.detach()}" for listener in listeners]
         config.graceful_timeout = 1
@@ -258,35 +251,9 @@ class Lab:
         with suppress(OSError, HTTPError):
             urllib3.request("POST", f"{self.endpoint}{ministack.RESET_PATH}", timeout=10, retries=False)
 
-    def _run_schedules(self, stack: ExitStack) -> None:
-        """Run each scheduled rule at its rate, in the lab's time."""
-        end = threading.Event()
-        metrics = FunctionMetrics(self.client("lambda"), self.client("logs"), self.client("cloudwatch"))
-
-        def run() -> None:
-            waited: dict[str, float] = {}
-            while not end.wait(1):
-                with suppress(ClientError, BotoCoreError):  # a queue may be deleted while it is looked at
-                    queue_metrics.publish(self.client("sqs"), self.client("cloudwatch"))
-                with suppress(ClientError, BotoCoreError):  # the same of a function and its log
-                    metrics.publish()
-                periods: dict[str, float] = {}
-                with suppress(ClientError, BotoCoreError):  # the next second asks again
-                    periods = self.delivery.schedules()
-                for name, period in periods.items():
-                    waited[name] = waited.get(name, 0) + 1
-                    if waited[name] >= period / self.speed:
-                        waited[name] = 0
-                        self.delivery.run_schedule(name)
-
-        thread = threading.Thread(target=run, name="schedules", daemon=True)
-        thread.start()
-        stack.callback(thread.join, 10)
-        stack.callback(end.set)
-
     def _start_edges(self, stack: ExitStack) -> Edges:
         """Serve CloudFront's edges from a loop of their own: visitors must not slow AWS's APIs down."""
-        loop = _running_loop("edges", stack)
+        loop = running_loop("edges", stack)
 
         async def start() -> Edges:
             edges = Edges(
@@ -303,7 +270,7 @@ class Lab:
 
     def _answer_dns(self, stack: ExitStack) -> None:
         """Serve DNS from a loop of its own: it asks Route 53, so it waits for the other one."""
-        loop = _running_loop("dns", stack)
+        loop = running_loop("dns", stack)
         server = DnsServer(self._records(stack))
         asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(START_SECONDS)
         stack.callback(
@@ -331,42 +298,3 @@ class Lab:
 
         result: T = self._await(made())
         return result
-
-
-def _running_loop(name: str, stack: ExitStack) -> asyncio.AbstractEventLoop:
-    """Return an event loop that runs in a thread of its own until `stack` is closed."""
-    loop = asyncio.new_event_loop()
-    loop.set_exception_handler(_complain)
-    thread = threading.Thread(target=loop.run_forever, name=name, daemon=True)
-
-    def end() -> None:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.close()
-
-    stack.callback(end)
-    thread.start()
-    return loop
-
-
-def _complain(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """What asyncio complains of, but not a connection that the server's end cut off."""
-    if not isinstance(context.get("exception"), asyncio.CancelledError):
-        loop.default_exception_handler(context)
-
-
-def _listener(host: str, port: int) -> socket.socket:
-    """A socket that listens: from here on nobody else has the port, and who connects waits for the server."""
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen()
-    except OSError as error:
-        listener.close()
-        words = "is in use" if error.errno == EADDRINUSE else f"cannot be had ({error.strerror})"
-        raise PortError(
-            f"port {port} {words}: choose another with --port, as in `make lab PORT={port + 1}`"
-        ) from error
-    return listener

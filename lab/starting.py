@@ -13,7 +13,7 @@ from lab.containers.base_images import PYTHON_IMAGE, fetch
 from lab.containers.docker_cli import DockerError
 from lab.containers.docker_engine import running_engine
 from lab.ecr.public_images import SIDECAR_IMAGE
-from lab.lab import PortError
+from lab.serving import PortError
 
 if TYPE_CHECKING:
     import argparse

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from lab import identity, ministack
-from lab.lab import Lab, PortError
+from lab.lab import Lab
+from lab.serving import PortError
 from lab.user import sam
 from lab.waiting import until
 from tests.support.function_processes import function_folders

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lab import front_door as edge
-from lab.front_door import Edge
+from lab.front_door import FrontDoor
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -49,7 +49,7 @@ def test_an_image_is_put_under_its_own_digest_only(digest: str | None, status: i
     async def behind(scope: Message, receive: Any, send: Any) -> None:  # noqa: ARG001 - an ASGI application
         await edge._answer(send, 200, b"application/json", json.dumps(answer).encode())
 
-    door = Edge(behind, nothing, lambda *what: put.append(what[0]), [IPv4Network("127.0.0.0/8")])
+    door = FrontDoor(behind, nothing, lambda *what: put.append(what[0]), [IPv4Network("127.0.0.0/8")])
     headers = [(b"x-amz-target", edge.ECR + b"PutImage")]
     scope = {"type": "http", "method": "POST", "path": "/", "client": ("127.0.0.1", 1), "headers": headers}
     sent: list[Message] = []
@@ -67,7 +67,7 @@ def test_an_image_is_put_under_its_own_digest_only(digest: str | None, status: i
 def ask(chunks: int, *, headers: list[Any] = [], path: str = "/", client: str = "127.0.0.1") -> int:  # noqa: B006 - not changed
     """The status of the answer to a request of so many chunks."""
     nothing: Any = None
-    door = Edge(reads_all, nothing, nothing, [IPv4Network("127.0.0.0/8")])
+    door = FrontDoor(reads_all, nothing, nothing, [IPv4Network("127.0.0.0/8")])
     scope = {"type": "http", "method": "POST", "path": path, "client": (client, 1), "headers": headers}
     sent: list[Message] = []
     left = chunks
@@ -115,7 +115,7 @@ def test_a_nested_template_has_the_url_that_sam_cli_takes() -> None:
     async def behind(scope: Message, receive: Any, send: Any) -> None:  # noqa: ARG001 - an ASGI application
         await edge._answer(send, 200, b"text/xml", b"&quot;http://127.0.0.1:4566/bucket/a/b.template&quot;")
 
-    door = Edge(behind, nothing, nothing, [IPv4Network("127.0.0.0/8")])
+    door = FrontDoor(behind, nothing, nothing, [IPv4Network("127.0.0.0/8")])
     headers = [*CLOUDFORMATION_CALL, (b"host", b"127.0.0.1:4566")]
     scope = {"type": "http", "method": "POST", "path": "/", "client": ("127.0.0.1", 1), "headers": headers}
     sent: list[Message] = []
