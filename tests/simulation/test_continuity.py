@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from trials.simulation.continuity import failing_seconds
+from trials.simulation.continuity import Edge, failing_seconds
 from trials.simulation.places import Setup
 from trials.simulation.scenario import Step
 
@@ -20,7 +22,9 @@ PUSHES = {
     "a-stack-update": [Step("stack_update", ("app",), NEXT)],
 }
 IMAGES = {"keeps-serving-after-sigterm": "drains", "dies-on-sigterm": "rude"}
-WITH = Setup(sidecars=True)
+RUDE = Setup(sidecars=True, image="rude")
+GET, POST = Edge(), Edge(tries=1)
+GET_ON_BUSY, POST_ON_BUSY = Edge(busy=True), Edge(tries=1, busy=True)
 
 
 def steps(what: str, image: str) -> list[Step]:
@@ -60,3 +64,47 @@ def test_if_ecs_does_not_stop_the_drain_sidecar_first_it_is_no_worse_than_withou
 )
 def test_it_is_seen_where_it_does_not_hold(setup: Setup, what: str, image: str) -> None:
     assert failing_seconds(setup, steps(what, image)) > 0
+
+
+@pytest.mark.parametrize(
+    ("image", "edge"),
+    [  # where each POST is answered, so is each GET; where those on busy connections are, so are all others
+        pytest.param(
+            "drains", POST_ON_BUSY, id="any-request-of-an-app-that-closes-connections-after-sigterm"
+        ),
+        pytest.param("rude", POST, id="a-post-on-an-idle-connection-of-an-app-that-dies-on-sigterm"),
+        pytest.param("rude", GET_ON_BUSY, id="a-get-on-a-busy-connection-of-an-app-that-dies-on-sigterm"),
+    ],
+)
+@pytest.mark.parametrize("what", PUSHES)
+def test_through_an_edge_of_cloudfront_nothing_fails_during(what: str, image: str, edge: Edge) -> None:
+    assert failing_seconds(Setup(sidecars=True, image=image), steps(what, image), edge) == 0
+
+
+FAILS = {
+    "a-get-without-the-drain-sidecar": (Setup(image="rude"), "a-good-image", GET),
+    "a-get-with-30-s-of-drain": (replace(RUDE, drain_seconds=30), "a-good-image", GET),
+    "a-get-with-a-ttl-of-120-s": (replace(RUDE, ttl_seconds=120), "a-good-image", GET),
+    "a-post-with-30-s-of-keep-alive": (RUDE, "scale-to-3-and-back", replace(POST, keepalive_seconds=30)),
+    "a-get-on-busy-connections-to-3-tasks-that-die-at-once": (
+        replace(RUDE, desired=3),
+        "a-good-image",
+        GET_ON_BUSY,
+    ),
+    "a-post-on-a-busy-connection-of-an-app-that-dies-on-sigterm": (RUDE, "a-good-image", POST_ON_BUSY),
+    "a-post-on-a-busy-connection-of-an-app-that-ends-sooner-than-the-keep-alive": (
+        replace(RUDE, image="good"),
+        "a-good-image",
+        POST_ON_BUSY,
+    ),
+    "a-post-on-a-busy-connection-of-an-app-that-ignores-sigterm": (
+        replace(RUDE, image="stubborn"),
+        "a-good-image",
+        POST_ON_BUSY,
+    ),
+}
+
+
+@pytest.mark.parametrize(("setup", "what", "edge"), FAILS.values(), ids=FAILS)
+def test_through_an_edge_of_cloudfront_this_fails(setup: Setup, what: str, edge: Edge) -> None:
+    assert failing_seconds(setup, steps(what, setup.image), edge) > 0

@@ -181,6 +181,10 @@ class Cloud:
             and self.runtime.listens(task.arn, next(iter(task.containers)), self.clock.now)
         )
 
+    def keeps_connections(self, task: Task) -> bool:
+        """Whether a client's connection stays open after an answer."""
+        return self.runtime.keeps_connections(task.arn, next(iter(task.containers)))
+
     def never_answered(self, task: Task) -> bool:
         """Whether a task runs, and has not listened at any time yet."""
         container = next(iter(task.containers.values()))

@@ -26,6 +26,8 @@ class Setup:
 
     services: frozenset[str] = frozenset()
     """Besides `app`."""
+    image: str = "good"
+    """The kind of image that each service has."""
     desired: int = 1
     health_check: bool = False
     empty: bool = False

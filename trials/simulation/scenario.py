@@ -75,7 +75,7 @@ class Scenario:
         targets = {image for name in ("app", *setup.services) for image in SERVICES[name][1]}
         for target in sorted(targets):
             if not setup.empty:
-                self.operators.push(target, "good")
+                self.operators.push(target, setup.image)
         for name in (*sorted(setup.services, reverse=True), "app"):
             self.operators.create_service(name)
         cloud.bus.start_schedules()

@@ -74,7 +74,7 @@ def no_metric(*_: object, **__: object) -> Iterator[NoMetric]:
     yield NoMetric()
 
 
-def answer(request: StackRequest, *, failure: str = "") -> None:
+def answer(request: StackRequest, _: str = "", *, failure: str = "") -> None:
     """In place of the answer to CloudFormation, which would go out to the network."""
     for logger in LOGGERS:
         if logger.cloud is not None:

@@ -106,6 +106,13 @@ class FakeRuntime:
             return False
         return now >= running.started_at + running.behaviour.listens_after_seconds
 
+    def keeps_connections(self, task_arn: str, container: str) -> bool:
+        """Whether an answer leaves the connection open: hello_app closes it after SIGTERM."""
+        running = self._find(task_arn, container)
+        return running is not None and (
+            running.signalled_at is None or running.behaviour.on_sigterm_seconds is None
+        )
+
     def crash(self, task_arn: str, container: str, now: float, exit_code: int = 1) -> None:
         """The container ends by itself."""
         self._exit(task_arn, container, exit_code, now)
