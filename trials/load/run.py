@@ -118,6 +118,7 @@ class LoadRun:
                 if baseline:
                     made = baseline(self._lab, self._services.cluster, self._zone_id, service)
                     self._baselines.append(stack.enter_context(made))
+            self._services.admit_all_names()
             self._services.create_like_the_stack_s()
             self._until(self._services.are_steady, "all services to be steady")
             self._until(self._names_are_known, "all names to be known")

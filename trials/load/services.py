@@ -106,6 +106,16 @@ class Services:
         self._lab = lab
         self._ecs: ECSClient = lab.client("ecs")
 
+    def admit_all_names(self) -> None:
+        """Let UpdateRecord keep the second service's record, too: the stack admits its own name alone."""
+        functions = self._lab.client("lambda")
+        listed = functions.list_functions()["Functions"]
+        [name] = [each["FunctionName"] for each in listed if "UpdateRecord" in each["FunctionName"]]
+        variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        functions.update_function_configuration(
+            FunctionName=name, Environment={"Variables": variables | {"HOST_NAMES": f"*.{ZONE}"}}
+        )
+
     def create_like_the_stack_s(self) -> None:
         """Create all but the first, which is the stack's."""
         stacks = self._stack_s_service()
