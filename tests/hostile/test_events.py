@@ -26,7 +26,8 @@ KEYS = {
     "id", "detail-type", "source", "account", "region", "time", "detail", "resources", "action-type",
     "result", "repository-name", "image-tag", "image-digest", "clusterArn", "group", "RequestType",
     "RequestId", "ResponseURL", "StackId", "LogicalResourceId", "PhysicalResourceId",
-    "ResourceProperties", "ResourceType", "ServiceName", "HostName", "ClusterName", "HostedZoneId",
+    "ResourceProperties", "ResourceType", "ServiceName", "HostName", "HostNames", "ClusterName",
+    "HostedZoneId",
 }  # fmt: skip
 LONGEST_ERROR = 250
 LONGEST_LINE = (

@@ -133,12 +133,13 @@ ANSWERS = {
 }
 
 
-def expected_answers(function: str, event: str, zone_id: str) -> list[Json]:
+def expected_answers(function: str, event: str, live: LiveState) -> list[Json]:
     """What CloudFormation was told (CloudFormation guide, "Custom resource response objects")."""
     who, made = ANSWERS.get(event, ("", ""))
     if function != who:
         return []
     request = read_event(event)
     asked = {key: request[key] for key in ("StackId", "RequestId", "LogicalResourceId")}
-    made += zone_id if made.endswith(" in ") else ""
+    made += live.zone_id if made.endswith(" in ") else ""
+    made = live.cloudfront_prefix_list if made == "pl-" else made
     return [{"Status": "SUCCESS", "Reason": "done", **asked, "PhysicalResourceId": made}]

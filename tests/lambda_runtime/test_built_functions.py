@@ -53,7 +53,7 @@ def test_an_event_changes_nothing_where_all_is_right(
     assert_said(answer, (says,))
     assert counted(answer) == []
     assert live.seen() == before
-    assert cloudformation.answers == expected_answers(function, event, live.zone_id)
+    assert cloudformation.answers == expected_answers(function, event, live)
 
 
 @pytest.mark.parametrize(("function", "event", "given", "change"), DUE_ROWS)
@@ -74,7 +74,7 @@ def test_an_event_brings_about_what_is_due(
     assert_said(answer, change.says)
     assert counted(answer) == [change.counts]
     assert live.seen() == before | change.after(live, before)
-    assert cloudformation.answers == expected_answers(function, event, live.zone_id)
+    assert cloudformation.answers == expected_answers(function, event, live)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

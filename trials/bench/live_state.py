@@ -12,6 +12,7 @@ from lab.identity import ACCOUNT, CREDENTIALS
 from lab.template import ACCOUNT as ACCOUNT_OF_THE_EVENTS
 from lab.template import HOST_NAME, HOSTED_ZONE_ID, ROOT
 from lab.waiting import accepts, until
+from pushlive.ec2 import cloudfront_prefix_list
 
 if TYPE_CHECKING:
     from lab.lab import Lab
@@ -49,6 +50,7 @@ class LiveState:
         self._settings: dict[str, str] = json.loads(in_the_lab(settings))["Parameters"]
         zone = self._route53.create_hosted_zone(Name="example.com", CallerReference="test")
         self.zone_id: str = zone["HostedZone"]["Id"].rpartition("/")[2]
+        self.cloudfront_prefix_list = cloudfront_prefix_list(lab.client("ec2"))
         lab.client("ecr").create_repository(repositoryName=REPOSITORY)
         self.push_image()
         self._service_arn = self._create_service()
