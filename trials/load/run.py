@@ -121,7 +121,6 @@ class LoadRun:
             self._services.admit_all_names()
             self._services.create_like_the_stack_s()
             self._until(self._services.are_steady, "all services to be steady")
-            self._until(self._names_are_known, "all names to be known")
 
     def _set_https_up(self) -> None:
         with self._story.step("HTTPS in front of pushlive's and the naive recorder's services"):
@@ -130,6 +129,7 @@ class LoadRun:
                 for service in self._all
                 if service.way in (OURS, NAIVE)
             }
+            self._until(self._names_are_known, "all names to be known")
 
     def _clients(self) -> Load:
         edges = self._lab.edges
