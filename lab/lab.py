@@ -124,11 +124,6 @@ class Lab:
 
     def __enter__(self) -> Self:
         """Start everything; ready when it returns."""
-        timings = replace(
-            self._timings.scaled(1 / self.speed),
-            least_probe_interval_seconds=0.5,
-            least_probe_timeout_seconds=3,
-        )
         with ExitStack() as stack:
             stack.callback(self._listener.close)
             self.folder = stack.enter_context(temporary_folder())
@@ -136,44 +131,15 @@ class Lab:
             stack.callback(os.environ.clear)
             stack.callback(self._close_clients)
             os.environ |= loopback_directly(os.environ)
-            ministack.configure(self.port, retry_seconds=60 / self.speed, folder=self.folder / "ministack")
-            application = ministack.application()
-            ministack.name_registry(f"{HOST}:{self.port}")
-            ministack.leave_schedules_to_us()
-            ministack.refuse_parameters_in_the_words_of_aws()
-            ministack.resolve_the_values_in_conditions()
-            ministack.update_nested_stacks_as_outer_ones()
-            ministack.run_functions_by_their_runtime()
-            ministack.unpack_once(self.folder / "functions")
+            application = self._set_ministack_up()
             self._loop = running_loop("lab", stack)
-            logs = TaskLogs(self.client("logs"))
-            stack.callback(logs.close)
             self.delivery = Delivery(
                 self.client("events"),
                 self.client("lambda"),
                 self.client("sqs"),
                 retry_seconds=60 / self.speed,
             )
-            runtime, addresses = self._runtime(stack)
-            self.ecs = LiveEcs(
-                self._loop,
-                LabWorld(addresses, ministack.manifest_digest),
-                runtime,
-                TaskSettings(self.client("ssm"), self.client("s3")),
-                f"{HOST}:{self.port}",
-                f"{self._hosts()[-1]}:{self.port}",
-                timings,
-                self.delivery.publish,
-                logs.write,
-            )
-            resources = EcsResources(self.ecs.call, SECONDS_TO_STABLE / self.speed)
-            ministack.provision(
-                {
-                    **resources.handlers(),
-                    "AWS::Logs::QueryDefinition": saved_queries(self.saved_queries),
-                }
-            )
-            ministack.refuse_deletions(kept_by_tasks(self.ecs.interfaces, ministack.network_of))
+            self.ecs = self._start_ecs(stack)
             self.edges = self._start_edges(stack)
             self.names = Propagation(
                 RecordSets(self.client("route53"), self.edges), self._propagation_seconds
@@ -202,6 +168,39 @@ class Lab:
         if kind is KeyboardInterrupt:
             logging.disable()  # Ctrl-C reaches MiniStack's workers as well: nobody needs their complaints
         self._stack.close()
+
+    def _set_ministack_up(self) -> Any:  # noqa: ANN401 - an ASGI application
+        ministack.configure(self.port, retry_seconds=60 / self.speed, folder=self.folder / "ministack")
+        application = ministack.application()
+        ministack.name_registry(f"{HOST}:{self.port}")
+        ministack.leave_schedules_to_us()
+        ministack.refuse_parameters_in_the_words_of_aws()
+        ministack.resolve_the_values_in_conditions()
+        ministack.update_nested_stacks_as_outer_ones()
+        ministack.run_functions_by_their_runtime()
+        ministack.unpack_once(self.folder / "functions")
+        return application
+
+    def _start_ecs(self, stack: ExitStack) -> LiveEcs:
+        logs = TaskLogs(self.client("logs"))
+        stack.callback(logs.close)
+        runtime, addresses = self._runtime(stack)
+        scaled = self._timings.scaled(1 / self.speed)
+        ecs = LiveEcs(
+            self._loop,
+            LabWorld(addresses, ministack.manifest_digest),
+            runtime,
+            TaskSettings(self.client("ssm"), self.client("s3")),
+            f"{HOST}:{self.port}",
+            f"{self._hosts()[-1]}:{self.port}",
+            replace(scaled, least_probe_interval_seconds=0.5, least_probe_timeout_seconds=3),
+            self.delivery.publish,
+            logs.write,
+        )
+        handlers = EcsResources(ecs.call, SECONDS_TO_STABLE / self.speed).handlers()
+        ministack.provision({**handlers, "AWS::Logs::QueryDefinition": saved_queries(self.saved_queries)})
+        ministack.refuse_deletions(kept_by_tasks(ecs.interfaces, ministack.network_of))
+        return ecs
 
     def _close_clients(self) -> None:
         while self._clients:

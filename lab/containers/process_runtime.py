@@ -171,18 +171,8 @@ class ProcessRuntime:
             home=home,
             log=log,
         )
-        loop = asyncio.get_running_loop()
         try:
-            await loop.subprocess_exec(
-                lambda: container,
-                *container.on_this_machine(argv),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                cwd=container.working_folder,
-                env=container.environment,
-            )
+            await _run(container, argv)
         except (OSError, ValueError) as error:
             shutil.rmtree(home)
             raise CannotStartContainerError(f"{argv}: {error}") from error
@@ -263,3 +253,16 @@ class ProcessRuntime:
     def _forget(self, runtime_id: str) -> None:
         self._watchdog.unwatch(self._containers.pop(runtime_id).pid)
         shutil.rmtree(self._homes / runtime_id, ignore_errors=True)
+
+
+async def _run(container: ContainerProcess, argv: Sequence[str]) -> None:
+    await asyncio.get_running_loop().subprocess_exec(
+        lambda: container,
+        *container.on_this_machine(argv),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        cwd=container.working_folder,
+        env=container.environment,
+    )

@@ -43,18 +43,9 @@ def parts(
     `root` is the checkout; `environment` makes tools talk to the lab; `foreign` are variables that may
     stand in its way.
     """
-    unwanted = sorted({*MISLEADING, *foreign} - environment.keys())
-    path = ":".join(f"$PWD/{name}/bin" for name in ENVIRONMENTS)
     yield Part(
         "Paste this into a second terminal, so that it talks to the lab:",
-        [
-            f"cd {shlex.quote(str(root))}",
-            f'export PATH="{path}:$PATH"',
-            f"unset {' '.join(unwanted)}",
-            *(f"export {name}={shlex.quote(value)}" for name, value in environment.items()),
-            f'export NO_PROXY={NO_PROXY}"${{NO_PROXY:+,$NO_PROXY}}"',
-            'export no_proxy="$NO_PROXY"',
-        ],
+        _variables(root, environment, {*MISLEADING, *foreign} - environment.keys()),
     )
     overrides = " ".join(f"{name}={value}" for name, value in parameters.items())
     yield Part(
@@ -89,6 +80,18 @@ def parts(
         "Remove it all; it asks three times, and y is the answer:",
         ["sam delete --config-env https-lab --no-prompts", "sam delete --config-env lab"],
     )
+
+
+def _variables(root: Path, environment: Mapping[str, str], unwanted: Iterable[str]) -> list[str]:
+    path = ":".join(f"$PWD/{name}/bin" for name in ENVIRONMENTS)
+    return [
+        f"cd {shlex.quote(str(root))}",
+        f'export PATH="{path}:$PATH"',
+        f"unset {' '.join(sorted(unwanted))}",
+        *(f"export {name}={shlex.quote(value)}" for name, value in environment.items()),
+        f'export NO_PROXY={NO_PROXY}"${{NO_PROXY:+,$NO_PROXY}}"',
+        'export no_proxy="$NO_PROXY"',
+    ]
 
 
 def _push(version: str, *, docker: bool) -> str:
