@@ -9,9 +9,9 @@ import pytest
 from lab.user.deployed_stack import HOST_NAME
 from lab.waiting import until
 from pushlive.stopped_tasks import LOOPBACK_REASON
-from trials.demo.watch import Watch
 from trials.load import mix
 from trials.load.answers import Answers
+from trials.load.timeline import Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,10 +34,10 @@ def good(live: Typed, request: pytest.FixtureRequest) -> Typed:
 
 
 @pytest.fixture
-def watch(good: Typed) -> Iterator[Watch]:
+def watch(good: Typed) -> Iterator[Timeline]:
     """Somebody with a stopwatch, from the good image on."""
-    with Watch(good.lab, HOST_NAME, PORT) as watching:
-        until(lambda: watching.records, "the record")
+    with Timeline(good.lab, good.outputs["ClusterName"], PORT) as watching:
+        until(lambda: watching.records(HOST_NAME), "the record")
         yield watching
 
 
@@ -61,12 +61,17 @@ def failed(visits: list[Request]) -> list[Request]:
     return [each for each in visits if each.failure]
 
 
-def newest_record(watch: Watch) -> frozenset[str]:
-    return watch.records[-1][1]
+def answering_since(live: Typed, watch: Timeline) -> dict[str, float]:
+    tasks = watch.tasks(live.outputs["ServiceName"])
+    return {task.address: task.answering_at for task in tasks if task.answering_at}
+
+
+def newest_record(watch: Timeline) -> frozenset[str]:
+    return frozenset(watch.records(HOST_NAME)[-1].addresses)
 
 
 def test_an_image_that_exits_at_once_is_rolled_back_and_never_tried_again(
-    good: Typed, watch: Watch, visits: list[Request]
+    good: Typed, watch: Timeline, visits: list[Request]
 ) -> None:
     good_digest = running_digest(good)
     push(good, "exits_at_once")
@@ -90,14 +95,14 @@ def test_an_image_that_exits_at_once_is_rolled_back_and_never_tried_again(
 
 
 def test_an_image_that_listens_late_is_published_when_it_listens(
-    good: Typed, watch: Watch, visits: list[Request]
+    good: Typed, watch: Timeline, visits: list[Request]
 ) -> None:
     before = newest_record(watch)
     push(good, "listens_late")
     until(lambda: visits[-1].version == "listens_late", "the new page")
     until(lambda: good.is_steady(1), "the deployment's end")
     [new] = newest_record(watch) - before
-    held_at, answered_at = watch.record_held(new), watch.answering_since[new]
+    held_at, answered_at = watch.record_held(HOST_NAME, new), answering_since(good, watch)[new]
     assert held_at is not None
     assert held_at >= answered_at, "the record held an address that did not answer yet"
     assert "warming up" in good.log_lines()
@@ -120,7 +125,7 @@ def test_an_image_that_never_listens_is_rolled_back_and_no_visitor_notices(
 
 
 def test_an_image_that_listens_on_loopback_only_is_rolled_back_with_that_reason_and_no_visitor_notices(
-    good: Typed, watch: Watch, visits: list[Request]
+    good: Typed, watch: Timeline, visits: list[Request]
 ) -> None:
     good_digest = running_digest(good)
     push(good, "listens_on_loopback")
@@ -132,7 +137,8 @@ def test_an_image_that_listens_on_loopback_only_is_rolled_back_with_that_reason_
         "the message",
     )
     assert "this image failed" in good.run_schedule("RedeployService")
-    assert all(addresses <= set(watch.answering_since) for _, addresses in watch.records)
+    answered = set(answering_since(good, watch))
+    assert all(set(each.addresses) <= answered for each in watch.records(HOST_NAME))
     assert failed(visits) == []
 
 
@@ -147,7 +153,7 @@ def test_an_image_that_ignores_sigterm_is_killed_after_the_stop_timeout(
 
 
 def test_an_image_that_dies_on_sigterm_at_once_is_replaced_and_no_visitor_notices(
-    good: Typed, watch: Watch, visits: list[Request]
+    good: Typed, watch: Timeline, visits: list[Request]
 ) -> None:
     push(good, "dies_on_sigterm")
     good.is_live("dies_on_sigterm")

@@ -18,14 +18,13 @@ from lab.user.mail_box import Inbox
 from lab.user.resolver import Resolver
 from lab.user.walk import HOST_NAME, ORIGIN_NAME, ZONE
 from trials.demo.story import Story
-from trials.demo.watch import Watch
 from trials.load import mix
 from trials.load.answers import Answers
 from trials.load.table import count
 from trials.load.timeline import Timeline
 from trials.picture.findings import first_answer
 from trials.picture.page import page as page_of
-from trials.picture.recording import Phase, Push, Recording, RecordState
+from trials.picture.recording import Phase, Push, Recording
 from trials.picture.words import headline
 
 if TYPE_CHECKING:
@@ -57,7 +56,6 @@ class Demo:
         self._console = console
         self._story = Story(console, folder)
         self._port = lab.free_port(PORT, console.print)
-        self._watch = Watch(lab, HOST_NAME, self._port)
         self._pushes: list[Push] = []
 
     def run(self) -> None:
@@ -78,7 +76,7 @@ class Demo:
             speed=self._lab.speed,
             timeout_seconds=PATIENCE_SECONDS,
         )
-        with self._watch, self._timeline:
+        with self._timeline:
             with Answers(visitors) as self._answers:
                 self.push("2. The first push starts the service", "1")
                 self.push("3. Another version is pushed", "2")
@@ -150,20 +148,18 @@ class Demo:
     def kill_a_task(self) -> None:
         """A task dies; the record follows the one that ECS starts instead."""
         with self._story.step("5. A task is killed") as step:
-            [address] = self._watch.records[-1][1]
+            [address] = self._record()
             ecs = self._lab.client("ecs")
             [task] = ecs.list_tasks(cluster=self._cluster, serviceName=self._service)["taskArns"]
             killed_at = time.time()
             self._lab.ecs.kill_container(task, "app")
-            self._story.until(
-                lambda: address not in self._watch.records[-1][1], "the record to leave the dead task"
-            )
+            self._story.until(lambda: address not in self._record(), "the record to leave the dead task")
             self._page_of("2")
             step.measured["kill → the page answers again"] = time.time() - killed_at
             self._end_of_deployment()
             self._story.until(self._visitors_are_served, "the visitors' resolvers to forget the dead task")
             self._measure_record(step)
-        self._story.say(f"the record moved from {address} to {', '.join(self._watch.records[-1][1])}")
+        self._story.say(f"the record moved from {address} to {', '.join(self._record())}")
 
     def lose_an_event(self) -> None:
         """ECR's events are best effort; the schedule finds a push whose event was lost."""
@@ -234,7 +230,7 @@ class Demo:
             pushes=self._pushes,
             deployments=self._timeline.deployments(self._service),
             tasks=self._timeline.tasks(self._service),
-            records=[RecordState(at, tuple(sorted(held))) for at, held in self._watch.records],
+            records=self._timeline.records(HOST_NAME),
             requests=sorted(self._answers.requests[HOST_NAME], key=lambda each: each.at),
         )
 
@@ -288,13 +284,15 @@ class Demo:
         """The next step begins when this deployment is over, as a person would see it in the console."""
         self._story.until(self._is_steady, "the deployment to end")
 
+    def _record(self) -> tuple[str, ...]:
+        """Return the addresses that the name has now."""
+        return self._timeline.records(HOST_NAME)[-1].addresses
+
     def _measure_record(self, step: Step) -> None:
         """Note how long the newest address answered before the record held it."""
-        held = [
-            (self._watch.record_held(address), since)
-            for address, since in self._watch.answering_since.items()
-        ]
-        record_at, since = max((at, since) for at, since in held if at)
+        tasks = self._timeline.tasks(self._service)
+        held = [(self._timeline.record_held(HOST_NAME, task.address), task.answering_at) for task in tasks]
+        record_at, since = max((at, since) for at, since in held if at and since)
         step.measured["task answers → record holds it"] = max(0.0, record_at - since)
 
     def _told(self, words: str, since: float) -> Mail | None:

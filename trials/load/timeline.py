@@ -1,4 +1,4 @@
-"""What ECS and Route 53 did during the load, for the recordings."""
+"""What ECS and Route 53 did during the load or the demo, for the recordings."""
 
 from __future__ import annotations
 
@@ -92,9 +92,15 @@ class Timeline:
                 found.append(RecordState(at, addresses))
         return found
 
+    def record_held(self, host_name: str, address: str) -> float | None:
+        """Return when the name's record first held `address`, or None."""
+        return next((each.at for each in self.records(host_name) if address in each.addresses), None)
+
     def _follow(self) -> None:
         while not self._end.wait(LOOK_SECONDS):
             self._take_events()
+            if not self._lab.names.delay_seconds:  # else the lab itself keeps the history
+                self._lab.names.look()
             interfaces = self._lab.ecs.interfaces()
             for seen in list(self._tasks.values()):
                 interface = interfaces.get(_eni_id(seen.detail))
