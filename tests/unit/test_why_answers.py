@@ -156,6 +156,35 @@ SHARED: dict[str, Json] = {
         "IpProtocol": "tcp", "FromPort": 8080, "ToPort": 8080, "IpRanges": [{"CidrIp": "0.0.0.0/0"}],
         "UserIdGroupPairs": [{"GroupId": "sg-2"}], "PrefixListIds": [{"PrefixListId": "pl-1"}],
     }]}]},
+    "DescribeManagedPrefixLists": {"PrefixLists": [{"PrefixListId": "pl-1"}]},
+    "ListDistributions": {"DistributionList": {
+        "Marker": "", "MaxItems": 100, "IsTruncated": False, "Quantity": 1,
+        "Items": [{
+            "Id": "E1", "ARN": "arn", "Status": "Deployed", "LastModifiedTime": AT, "Enabled": True,
+            "DomainName": "d1.cloudfront.net", "Comment": "", "PriceClass": "PriceClass_All",
+            "WebACLId": "", "HttpVersion": "http2and3", "IsIPV6Enabled": True, "Staging": False,
+            "Aliases": {"Quantity": 1, "Items": ["www.example.com"]},
+            "Origins": {"Quantity": 1, "Items": [{
+                "Id": "service", "DomainName": "app.example.com",
+                "CustomOriginConfig": {"HTTPPort": 8080, "HTTPSPort": 443,
+                                       "OriginProtocolPolicy": "http-only"},
+            }]},
+            "DefaultCacheBehavior": {"TargetOriginId": "service",
+                                     "ViewerProtocolPolicy": "redirect-to-https"},
+            "CacheBehaviors": {"Quantity": 0}, "CustomErrorResponses": {"Quantity": 0},
+            "ViewerCertificate": {}, "Restrictions": {"GeoRestriction": {
+                "RestrictionType": "none", "Quantity": 0
+            }},
+        }],
+    }},
+    "ListCertificates": {"CertificateSummaryList": [{
+        "CertificateArn": f"arn:aws:acm:us-east-1:{ACCOUNT_ID}:certificate/1",
+        "DomainName": "www.example.com", "SubjectAlternativeNameSummaries": ["www.example.com"],
+    }]},
+    "DescribeCertificate": {"Certificate": {"DomainValidationOptions": [{
+        "DomainName": "www.example.com", "ValidationStatus": "PENDING_VALIDATION",
+        "ResourceRecord": {"Name": "_1.www.example.com.", "Type": "CNAME", "Value": "_2.acm-validations.aws."},
+    }]}},
     "FilterLogEvents": {"events": [{"timestamp": 1, "message": json.dumps(
         {"ecs_service": "app", "message": "leave", "reason": "already live"}
     )}]},
@@ -280,7 +309,10 @@ def unseen(report: Report) -> list[str]:
 
 
 def test_the_answers_are_of_aws_s_own_form_and_all_are_asked_for(aws: Answers) -> None:
-    assert kinds(aws.look()) == ["dead-letters", "record-due", "stack-status"]
+    assert kinds(aws.look()) == [
+        "alias-missing", "certificate-pending", "dead-letters", "https-still-http", "origin-unknown",
+        "record-due", "stack-status",
+    ]  # fmt: skip
     assert {each.partition(" ")[0] for each in aws.asked} == {*SHARED, *OF_APP}
     for operation, service in ASKED.items():
         shape = aws.account.client(service).meta.service_model.operation_model(operation).output_shape
