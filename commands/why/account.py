@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 CONFIG = Config(retries={"mode": "standard"}, connect_timeout=5, read_timeout=20)
 NOT_FOUND = "ResourceNotFoundException"
 """The code of Lambda, EventBridge and CloudWatch Logs."""
-IN_VIRGINIA = ("acm", "cloudfront")
-"""Asked in us-east-1, where CloudFront looks for certificates."""
+REGIONS = {"acm": "us-east-1"}
+"""The services that are asked elsewhere: CloudFront, itself global, looks for certificates there alone."""
 DENIED = ("AccessDenied", "UnauthorizedOperation", "AuthorizationError")
 """In the codes of errors: JSON and XML services, EC2, SNS."""
 
@@ -56,7 +56,7 @@ class Account:
     def client(self, service_name: str) -> Any:  # noqa: ANN401 - of any service
         """Return the client of an AWS service, such as `ecs`."""
         if service_name not in self.clients:
-            region = "us-east-1" if service_name in IN_VIRGINIA else None
+            region = REGIONS.get(service_name)
             client = self.session.create_client(service_name, region_name=region, config=CONFIG)
             # An answer of a handler of before-call is taken for AWS's: so does botocore's own Stubber.
             client.meta.events.register_first("before-call", self._known)

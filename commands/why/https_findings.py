@@ -74,7 +74,8 @@ def distribution_findings(state: ServiceState) -> Iterator[Finding]:
         for alias in sorted(each.aliases & each.records.keys() - {state.host_name}):
             if each.domain_name not in each.records[alias]:
                 other = ", ".join(sorted(each.records[alias]))
-                what = f"{alias} {f'leads to {other}' if other else 'has no record'}, not to {_named(each)}"
+                leads = f"leads to {other}, not" if other else "has no record that leads"
+                what = f"{alias} {leads} to {_named(each)}"
                 cure = f"make it an alias record, A and AAAA, of {each.domain_name}: deploy https.yaml again"
                 yield problem("alias-missing", what, cure)
 

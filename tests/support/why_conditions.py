@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.support.why_stack import WhyStack
 
@@ -46,25 +46,95 @@ def main_route_table(stack: WhyStack) -> Iterator[None]:
 @contextmanager
 def admitted(stack: WhyStack, *cidrs: str) -> Iterator[None]:
     """Only these addresses may reach the container port."""
-    ec2, group = stack.lab.client("ec2"), stack.resource("TaskSecurityGroup")
-
-    def rules(*ranges: str) -> dict[str, Any]:
-        rule = {"IpProtocol": "tcp", "FromPort": stack.port, "ToPort": stack.port}
-        return {"GroupId": group, "IpPermissions": [{**rule, "IpRanges": [{"CidrIp": r} for r in ranges]}]}
-
-    ec2.revoke_security_group_ingress(**rules("0.0.0.0/0"))
-    if cidrs:
-        ec2.authorize_security_group_ingress(**rules(*cidrs))
-    yield
-    if cidrs:
-        ec2.revoke_security_group_ingress(**rules(*cidrs))
-    ec2.authorize_security_group_ingress(**rules("0.0.0.0/0"))
+    ranges = [{"CidrIp": each} for each in cidrs]
+    with _ingress(stack, EVERYBODY, {"IpRanges": ranges} if ranges else {}):
+        yield
 
 
 @contextmanager
-def admitted_without_probe(stack: WhyStack) -> Iterator[None]:
-    with stack.setting("UpdateRecord", PROBE="false"), admitted(stack, "10.0.0.0/8"):
+def admitted_to_cloudfront(stack: WhyStack) -> Iterator[None]:
+    """Only CloudFront's edges may reach the container port."""
+    with _ingress(stack, EVERYBODY, cloudfront(stack)):
         yield
+
+
+@contextmanager
+def admitted_to_everybody(stack: WhyStack) -> Iterator[None]:
+    """Everybody may reach the container port, where it was CloudFront alone."""
+    with _ingress(stack, cloudfront(stack), EVERYBODY):
+        yield
+
+
+EVERYBODY = {"IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+
+
+def cloudfront(stack: WhyStack) -> dict[str, Any]:
+    lists = stack.lab.client("ec2").describe_managed_prefix_lists()["PrefixLists"]
+    [edges] = [each for each in lists if each["PrefixListName"].endswith("global.cloudfront.origin-facing")]
+    return {"PrefixListIds": [{"PrefixListId": edges["PrefixListId"]}]}
+
+
+@contextmanager
+def _ingress(stack: WhyStack, before: dict[str, Any], meanwhile: dict[str, Any]) -> Iterator[None]:
+    ec2, group = stack.lab.client("ec2"), stack.resource("TaskSecurityGroup")
+
+    def change(revoked: dict[str, Any], authorized: dict[str, Any]) -> None:
+        rule = {"IpProtocol": "tcp", "FromPort": stack.port, "ToPort": stack.port}
+        if revoked:
+            ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=[{**rule, **revoked}])
+        if authorized:
+            ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[{**rule, **authorized}])
+
+    change(before, meanwhile)
+    yield
+    change(meanwhile, before)
+
+
+@contextmanager
+def admitted_without_readiness(stack: WhyStack, *, probe: bool) -> Iterator[None]:
+    """Not everybody may reach a service that has no readiness sidecar."""
+    with (
+        stack.setting("UpdateRecord", PROBE=str(probe).lower()),
+        admitted(stack, "10.0.0.0/8"),
+        stack.own_service(tags={"hostname": "own.example.com"}),
+    ):
+        yield
+
+
+# HTTPS
+
+
+@contextmanager
+def distribution(stack: WhyStack, change: Callable[[dict[str, Any]], object]) -> Iterator[None]:
+    """The only distribution with another configuration."""
+    client = stack.lab.client("cloudfront")
+    [found] = client.list_distributions()["DistributionList"]["Items"]
+
+    def update(change: Callable[[dict[str, Any]], object]) -> None:
+        answer = client.get_distribution_config(Id=found["Id"])
+        change(answer["DistributionConfig"])
+        client.update_distribution(
+            Id=found["Id"], IfMatch=answer["ETag"], DistributionConfig=answer["DistributionConfig"]
+        )
+
+    before = client.get_distribution_config(Id=found["Id"])["DistributionConfig"]
+    update(change)
+    try:
+        yield
+    finally:
+        update(lambda config: config.update(before))
+
+
+def origin(**settings: Any) -> Callable[[dict[str, Any]], object]:
+    """Its origin with other settings."""
+
+    def change(config: dict[str, Any]) -> None:
+        [only] = config["Origins"]["Items"]
+        custom = {name: settings[name] for name in settings if name in only["CustomOriginConfig"]}
+        only["CustomOriginConfig"].update(custom)
+        only.update({name: settings[name] for name in settings if name not in custom})
+
+    return change
 
 
 # what the stack is made of
