@@ -95,7 +95,7 @@ def _leads(account: Account, zone: Zone, name: str) -> frozenset[str] | None:
         return None
     wildcard = f"\\052.{name.partition('.')[2]}"  # it answers where the name itself has nothing
     sets = _record_sets(account, zone, own) or _record_sets(account, zone, wildcard)
-    found = [each for each in sets if each.get("Type") in ("A", "AAAA", "CNAME")]
+    found = [each for each in sets if each.get("Type") in ("A", "CNAME")]
     values = [value.get("Value", "") for each in found for value in each.get("ResourceRecords", [])]
     aliases = [each["AliasTarget"].get("DNSName", "") for each in found if "AliasTarget" in each]
     return frozenset(map(spelled, [*values, *aliases]))

@@ -12,7 +12,7 @@ from lab.user.browse import page
 from lab.user.deployed_stack import quiet
 from lab.user.resolver import Resolver
 from lab.waiting import until
-from tests.support.why_conditions import admitted_to_everybody, distribution, origin
+from tests.support.why_conditions import admitted_too, distribution, origin
 from tests.support.why_stack import WhyStack
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def test_why_names_the_page_that_visitors_open_and_nothing_wrong(stack: WhyStack
     stack.shows(lambda: not stack.why().all_findings, "nothing to find")
     [service] = stack.why().services
     assert service.state.url == f"https://{NAME}/"
+    assert "ec2:DescribeManagedPrefixLists" in stack.called
     assert [each.origins for each in service.state.asking] == [{ORIGIN: stack.port}]
 
 
@@ -107,7 +108,9 @@ def swapped(config: dict[str, Any]) -> None:
             id="one-name-for-both",
         ),
         pytest.param("alias-missing", lambda s: s.record_set(NAME, "A"), "alias record", id="no-alias"),
-        pytest.param("https-still-http", admitted_to_everybody, "Https=true", id="open-to-everybody"),
+        pytest.param(
+            "https-still-http", lambda s: admitted_too(s, "0.0.0.0/0"), "Https=true", id="open-to-everybody"
+        ),
     ],
 )
 def test_why_names_what_is_wrong_with_https(

@@ -46,48 +46,28 @@ def main_route_table(stack: WhyStack) -> Iterator[None]:
 @contextmanager
 def admitted(stack: WhyStack, *cidrs: str) -> Iterator[None]:
     """Only these addresses may reach the container port."""
-    ranges = [{"CidrIp": each} for each in cidrs]
-    with _ingress(stack, EVERYBODY, {"IpRanges": ranges} if ranges else {}):
-        yield
-
-
-@contextmanager
-def admitted_to_cloudfront(stack: WhyStack) -> Iterator[None]:
-    """Only CloudFront's edges may reach the container port."""
-    with _ingress(stack, EVERYBODY, cloudfront(stack)):
-        yield
-
-
-@contextmanager
-def admitted_to_everybody(stack: WhyStack) -> Iterator[None]:
-    """Everybody may reach the container port, where it was CloudFront alone."""
-    with _ingress(stack, cloudfront(stack), EVERYBODY):
-        yield
-
-
-EVERYBODY = {"IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
-
-
-def cloudfront(stack: WhyStack) -> dict[str, Any]:
-    lists = stack.lab.client("ec2").describe_managed_prefix_lists()["PrefixLists"]
-    [edges] = [each for each in lists if each["PrefixListName"].endswith("global.cloudfront.origin-facing")]
-    return {"PrefixListIds": [{"PrefixListId": edges["PrefixListId"]}]}
-
-
-@contextmanager
-def _ingress(stack: WhyStack, before: dict[str, Any], meanwhile: dict[str, Any]) -> Iterator[None]:
     ec2, group = stack.lab.client("ec2"), stack.resource("TaskSecurityGroup")
-
-    def change(revoked: dict[str, Any], authorized: dict[str, Any]) -> None:
-        rule = {"IpProtocol": "tcp", "FromPort": stack.port, "ToPort": stack.port}
-        if revoked:
-            ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=[{**rule, **revoked}])
-        if authorized:
-            ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[{**rule, **authorized}])
-
-    change(before, meanwhile)
+    ec2.revoke_security_group_ingress(**_rules(stack, group, "0.0.0.0/0"))
+    if cidrs:
+        ec2.authorize_security_group_ingress(**_rules(stack, group, *cidrs))
     yield
-    change(meanwhile, before)
+    if cidrs:
+        ec2.revoke_security_group_ingress(**_rules(stack, group, *cidrs))
+    ec2.authorize_security_group_ingress(**_rules(stack, group, "0.0.0.0/0"))
+
+
+@contextmanager
+def admitted_too(stack: WhyStack, *cidrs: str) -> Iterator[None]:
+    """These addresses, too, may reach the container port."""
+    ec2, group = stack.lab.client("ec2"), stack.resource("TaskSecurityGroup")
+    ec2.authorize_security_group_ingress(**_rules(stack, group, *cidrs))
+    yield
+    ec2.revoke_security_group_ingress(**_rules(stack, group, *cidrs))
+
+
+def _rules(stack: WhyStack, group: str, *cidrs: str) -> dict[str, Any]:
+    rule = {"IpProtocol": "tcp", "FromPort": stack.port, "ToPort": stack.port}
+    return {"GroupId": group, "IpPermissions": [{**rule, "IpRanges": [{"CidrIp": r} for r in cidrs]}]}
 
 
 @contextmanager
@@ -113,6 +93,8 @@ def distribution(stack: WhyStack, change: Callable[[dict[str, Any]], object]) ->
     def update(change: Callable[[dict[str, Any]], object]) -> None:
         answer = client.get_distribution_config(Id=found["Id"])
         change(answer["DistributionConfig"])
+        for each in answer["DistributionConfig"]["Origins"]["Items"]:
+            each["CustomOriginConfig"].setdefault("HTTPSPort", 443)  # CloudFormation gives a default
         client.update_distribution(
             Id=found["Id"], IfMatch=answer["ETag"], DistributionConfig=answer["DistributionConfig"]
         )
