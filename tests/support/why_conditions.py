@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from lab.user.deployed_stack import HOST_NAME
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -76,7 +78,7 @@ def admitted_without_readiness(stack: WhyStack, *, probe: bool) -> Iterator[None
     with (
         stack.setting("UpdateRecord", PROBE=str(probe).lower()),
         admitted(stack, "10.0.0.0/8"),
-        stack.own_service(tags={"hostname": "own.example.com"}),
+        stack.own_service(tags={"hostname": HOST_NAME}),
     ):
         yield
 
