@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from botocore.config import Config
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 CONFIG = Config(retries={"mode": "standard"}, connect_timeout=5, read_timeout=20)
 NOT_FOUND = "ResourceNotFoundException"
 """The code of Lambda, EventBridge and CloudWatch Logs."""
+REGIONS = {"acm": "us-east-1"}
+"""The services that are asked elsewhere: CloudFront, itself global, looks for certificates there alone."""
 DENIED = ("AccessDenied", "UnauthorizedOperation", "AuthorizationError")
 """In the codes of errors: JSON and XML services, EC2, SNS."""
 
@@ -53,7 +56,8 @@ class Account:
     def client(self, service_name: str) -> Any:  # noqa: ANN401 - of any service
         """Return the client of an AWS service, such as `ecs`."""
         if service_name not in self.clients:
-            client = self.session.create_client(service_name, config=CONFIG)
+            region = REGIONS.get(service_name)
+            client = self.session.create_client(service_name, region_name=region, config=CONFIG)
             # An answer of a handler of before-call is taken for AWS's: so does botocore's own Stubber.
             client.meta.events.register_first("before-call", self._known)
             client.meta.events.register("after-call", self._learn)
@@ -72,10 +76,10 @@ class Account:
     def items(
         self, service: str, operation: str, key: str, *absent: str, **parameters: object
     ) -> Iterator[Any]:
-        """Yield what the pages of an answer hold under `key`; nothing if its error is one of `absent`."""
+        """Yield what an answer's pages hold under `key` (`A.B`: B in A); nothing at an error of `absent`."""
         try:
             for page in self.client(service).get_paginator(operation).paginate(**parameters):
-                yield from page.get(key, [])
+                yield from reduce(lambda held, name: held.get(name) or {}, key.split("."), page)
         except ClientError as error:
             if code_of(error) not in absent:
                 raise

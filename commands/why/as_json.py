@@ -3,10 +3,11 @@
 stack, region, status, at
 wrong           whether anything is
 findings        of the stack: kind, level (problem, note, unseen), what, cure, command
-services        service_name, tags, desired_count, running_count, url, and
+services        service_name, tags, desired_count, running_count, url, distribution (its id), and
   images        reference, digest, pushed_at
   deployment    the newest: arn, status, reason, created_at, finished_at, digests
-  tasks         task_arn, last_status, health_status, since, digests, public_ip, answers
+  tasks         task_arn, last_status, health_status, since, digests, public_ip, answers,
+                readiness (of its readiness sidecar, which then says whether it answers)
   record        name, exists, addresses, answering, ttl_seconds, owner
   would         what RedeployService and UpdateRecord would do now: action, reason
   decisions     what they did, newest first: at, function, action, reason, times
@@ -54,7 +55,8 @@ def _service(report: ServiceReport) -> Json:
         "images": _each(state.images, "reference digest pushed_at"),
         "deployment": _deployment(state),
         "tasks": [_task(each, state.port) for each in state.tasks],
-        "url": f"http://{state.host_name}:{state.port}/" if state.host_name and state.port else None,
+        "url": state.url,
+        "distribution": state.before and state.before.distribution_id,
         "record": state.record
         and {
             "name": state.host_name,
@@ -84,7 +86,8 @@ def _task(running: RunningTask, port: int | None) -> Json:
         "since": _plain(running.task.started_at),
         "digests": list(running.digests),
         "public_ip": running.public_ip,
-        "answers": running.answers if port else None,
+        "answers": running.answers if port or running.task.readiness else None,
+        "readiness": running.task.readiness or None,
     }
 
 

@@ -44,17 +44,21 @@ def _of_decision(state: ServiceState, record: Record, decision: Decision) -> Ite
     elif decision.action is Action.WRITE:
         yield problem("record-due", what, "are UpdateRecord's rules enabled, and what does its log say?")
     elif not record.exists and state.service.running_count and not state.is_changing:
-        why = f"there is no record {state.host_name}, because no task answers on port {state.port}"
-        yield problem("no-answer", why, f"{LISTENS}, and does the security group admit UpdateRecord?")
+        is_not = "is ready" if state.has_readiness else f"answers on port {state.port}"
+        why = f"there is no record {state.host_name}, because no task {is_not}"
+        admits = "" if state.has_readiness else ", and does the security group admit UpdateRecord"
+        yield problem("no-answer", why, f"{LISTENS}{admits}?")
 
 
 def _of_answers(state: ServiceState, record: Record) -> Iterator[Finding]:
     unresponsive = sorted(record.addresses - state.answering)
     if unresponsive and state.port is not None and state.service.desired_count:
-        those = f"{', '.join(unresponsive)} of the record {state.host_name}"
-        do = "do" if len(unresponsive) > 1 else "does"
-        what = f"{those} {do} not answer from here on port {state.port}"
-        yield problem("unresponsive-address", what, f"{LISTENS}, and does the security group admit you?")
+        those, many = f"{', '.join(unresponsive)} of the record {state.host_name}", len(unresponsive) > 1
+        what = f"{those} {'do' if many else 'does'} not answer from here on port {state.port}"
+        cure = f"{LISTENS}, and does the security group admit you?"
+        if state.has_readiness:
+            what, cure = f"{those} {'are' if many else 'is'} of no task that is ready", f"{LISTENS}?"
+        yield problem("unresponsive-address", what, cure)
 
 
 def address_findings(state: ServiceState) -> Iterator[Finding]:
@@ -113,12 +117,15 @@ def security_group_findings(state: ServiceState) -> Iterator[Finding]:
     """Yield that visitors, or UpdateRecord itself, are not let in."""
     if state.ingress is None or EVERYBODY in state.ingress.cidrs:
         return
-    admitted = ", ".join(sorted(state.ingress.cidrs | state.ingress.others))
+    admitted = ", ".join(sorted(state.ingress.cidrs | state.ingress.others | state.ingress.edges))
+    is_probed = state.host_name and state.settings.probe and not state.has_readiness
+    if admitted and not is_probed and (state.has_readiness or state.ingress.is_cloudfront_alone):
+        return  # as it was set up
     what = f"the security group admits {f'only {admitted}' if admitted else 'nobody'} to port {state.port}"
     group = (state.awsvpc.get("securityGroups") or ["sg-ID"])[0]
     source = {"protocol": "tcp", "port": state.port, "cidr": EVERYBODY}
     admit = aws("ec2 authorize-security-group-ingress", group_id=group, **source)
-    if not state.host_name or (admitted and not state.settings.probe):
+    if not state.host_name or (admitted and not is_probed):
         yield note("port-narrow", what)  # without a record nobody is asked to come
     elif not admitted:
         yield problem("port-closed", f"{what} of the container", "admit everybody:", admit)
@@ -126,5 +133,8 @@ def security_group_findings(state: ServiceState) -> Iterator[Finding]:
         told = (
             f"{what} of the container: UpdateRecord's probe does not get through, so no address is published"
         )
-        cure = "sam deploy with ProbePort=false; or admit everybody:"
-        yield problem("port-closed-to-probe", told, cure, admit)
+        cure = "sam deploy with ProbePort=false"
+        if state.ingress.is_cloudfront_alone:
+            yield problem("port-closed-to-probe", told, cure)
+        else:
+            yield problem("port-closed-to-probe", told, f"{cure}; or admit everybody:", admit)

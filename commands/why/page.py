@@ -103,8 +103,9 @@ def _brief(state: ServiceState) -> ServiceState:
 
 
 def _rows(state: ServiceState, now: datetime) -> Iterator[tuple[str, RenderableType]]:
-    if state.host_name and state.port:
-        yield "URL", Text(f"http://{state.host_name}:{state.port}/")
+    if state.url:
+        by = f"  by {state.before.distribution_id}, which asks {state.host_name}" if state.before else ""
+        yield "URL", Text.assemble(state.url, (by, "dim"))
     yield "tags", Text(" · ".join(f"{tag}={value}" for tag, value in sorted(state.tags.items())))
     for image in state.images:
         pushed = f", pushed {moment(image.pushed_at, now)}" if image.pushed_at else ""
@@ -137,13 +138,17 @@ def _deployment(state: ServiceState, now: datetime) -> Text:
     return text
 
 
-def _answers(*, yes: bool) -> tuple[str, str]:
+def _answers(*, yes: bool, ready: bool) -> tuple[str, str]:
+    """Return whether a task answers; with `ready` its readiness sidecar has said so."""
+    if ready:
+        return (" ready", "green") if yes else (" not ready", "red")
     return (" answers", "green") if yes else (" does not answer", "red")
 
 
 def _task(running: RunningTask, port: int | None, now: datetime) -> Text:
     task, address = running.task, running.public_ip or "no public address"
-    answers = _answers(yes=running.answers) if running.public_ip and port else ("", "")
+    is_asked = task.readiness or (running.public_ip and port)
+    answers = _answers(yes=running.answers, ready=bool(task.readiness)) if is_asked else ("", "")
     digests = ", ".join(map(short, running.digests)) or "no image yet"
     since = f" since {moment(task.started_at, now)}" if task.started_at else ""
     health = "" if task.health_status == "UNKNOWN" else f" {task.health_status}"
@@ -157,7 +162,8 @@ def _record(state: ServiceState) -> Text:
         return Text(f"{state.host_name} has no record")
     text = Text(f"{state.host_name} → ")
     for number, address in enumerate(sorted(record.addresses)):
-        answers = _answers(yes=address in state.answering) if state.port else ("", "")
+        yes = address in state.answering
+        answers = _answers(yes=yes, ready=state.has_readiness) if state.port else ("", "")
         text.append_text(Text.assemble(", " if number else "", address, answers))
     if record.foreign_kind:
         text.append(record.foreign_kind)

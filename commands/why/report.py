@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from commands.why import definition_findings, network_findings, progress_findings, stack_findings
+from commands.why import (
+    definition_findings,
+    https_findings,
+    network_findings,
+    progress_findings,
+    stack_findings,
+)
 from commands.why.account import Boundary
 from commands.why.deployment_findings import deployment_findings
 from commands.why.finding import Finding, Level
@@ -28,6 +34,8 @@ OF_STACK: Checks[State] = {
     "the functions' log groups": stack_findings.function_log_findings,
     "who is asked for the zone's names": stack_findings.zone_findings,
     "the host names": stack_findings.name_findings,
+    "the certificates": https_findings.certificate_findings,
+    "the names that CloudFront asks": https_findings.origin_findings,
     "the services": stack_findings.service_findings,
 }
 OF_SERVICE: Checks[ServiceState] = {
@@ -38,6 +46,8 @@ OF_SERVICE: Checks[ServiceState] = {
     "its subnets": network_findings.subnet_findings,
     "its public addresses": network_findings.public_ip_findings,
     "its security groups": network_findings.security_group_findings,
+    "its distributions": https_findings.distribution_findings,
+    "whom it admits": https_findings.admission_findings,
     "its task definition's status": definition_findings.status_findings,
     "its ports": definition_findings.port_findings,
     "its log groups": definition_findings.log_findings,

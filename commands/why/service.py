@@ -133,7 +133,8 @@ def _with_tasks(account: Account, found: Service, state: ServiceState) -> Servic
     client, settings = account.client("ecs"), state.settings
     tasks = ecs.tasks(client, settings.cluster_arn, found.service_name)
     public_ips = ec2.public_ips(account.client("ec2"), [task.eni_id for task in tasks if task.eni_id])
-    answering = probe.answering(public_ips.values(), state.port) if state.port else frozenset()
+    asked = [public_ips[each.eni_id] for each in tasks if not each.readiness and each.eni_id in public_ips]
+    answering = probe.answering(asked, state.port) if state.port else frozenset()
 
     def running(task: Task) -> RunningTask:
         images = ecs.task_definition(client, task.task_definition_arn).images
@@ -143,7 +144,7 @@ def _with_tasks(account: Account, found: Service, state: ServiceState) -> Servic
             task=task,
             digests=tuple(task.digests[name] for name in ours),
             public_ip=public_ip,
-            answers=public_ip in answering,
+            answers=task.readiness == "HEALTHY" if task.readiness else public_ip in answering,
             is_newest=task.deployment_id == found.newest_deployment_id,
         )
 
@@ -168,9 +169,16 @@ def _with_record(account: Account, found: Service, state: ServiceState) -> Servi
         state,
         host_name=name,
         record=record,
-        answering=probe.answering(record.addresses, state.port) if state.port else frozenset(),
+        answering=record.addresses & _answering(state, record.addresses),
         record_decision=plan_record(live.state(found.service_name, name), record, settings.ttl_seconds),
     )
+
+
+def _answering(state: ServiceState, addresses: frozenset[str]) -> frozenset[str]:
+    answering = frozenset(each.public_ip for each in state.tasks if each.public_ip and each.answers)
+    if state.has_readiness or not state.port:
+        return answering  # the port need not be open to this machine
+    return answering | probe.answering(addresses - {each.public_ip for each in state.tasks}, state.port)
 
 
 def _with_pushes(account: Account, _: Service, state: ServiceState) -> ServiceState:

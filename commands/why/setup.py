@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import urllib3
 
 from commands.why.state import EVERYBODY, Built, Ingress, Mutability, Subnet, awslogs
-from pushlive import ecr
+from pushlive import ec2, ecr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -89,8 +89,17 @@ def _ingress(account: Account, state: ServiceState) -> Ingress | None:
     def named(ranges: str, key: str) -> frozenset[str]:
         return frozenset(each[key] for rule in rules for each in rule.get(ranges, []) if each.get(key))
 
-    others = named("UserIdGroupPairs", "GroupId") | named("PrefixListIds", "PrefixListId")
-    return Ingress(named("IpRanges", "CidrIp"), others)
+    lists = named("PrefixListIds", "PrefixListId")
+    edges = lists & _edges(account) if lists else lists
+    others = named("UserIdGroupPairs", "GroupId") | lists - edges
+    return Ingress(named("IpRanges", "CidrIp"), others, edges)
+
+
+def _edges(account: Account) -> frozenset[str]:
+    """Return the prefix list of CloudFront's edges, which has another id in each region."""
+    by_name = [{"Name": "prefix-list-name", "Values": [ec2.CLOUDFRONT_PREFIX_LIST]}]
+    found = account.ask("ec2", "describe_managed_prefix_lists", Filters=by_name)
+    return frozenset(each.get("PrefixListId", "") for each in found.get("PrefixLists", []))
 
 
 def _is_of(rule: Json, port: int) -> bool:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from commands.why.account import NOT_FOUND, Boundary, CannotLookError
+from commands.why.https import read_https
 from commands.why.service import read_decisions, read_service, tagged_services
 from commands.why.setup import has_log_group
 from commands.why.state import Stack, State
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from commands.why.account import Account
+    from commands.why.state import Https, ServiceState
     from pushlive.model import Service
 
 NESTED = "AWS::CloudFormation::Stack"
@@ -45,17 +47,29 @@ def read(account: Account, name: str, dns_server: str) -> State:
         return replace(state, unseen=boundary.unseen)
     found = _services(account, settings, name)
     said = boundary.read("the functions' logs", read_decisions, account, logs, state.at) or []
+    services = [read_service(account, settings, each, said, state.at) for each in found]
+    zone = read_zone(account, boundary, settings.hosted_zone_id, dns_server)
+    https = read_https(account, boundary, services, zone)
     return replace(
         state,
         settings=settings,
-        services=tuple(read_service(account, settings, each, said, state.at) for each in found),
+        services=tuple(_with_distributions(each, https) for each in services),
         function_logs=logs,
         rules=boundary.each("the rules", _rules, account, stack),
         dead_letters=boundary.read("the dead letters", _dead_letters, account, stack) or 0,
         log_groups=boundary.each("the functions' log groups", _log_groups, account, logs),
-        zone=read_zone(account, boundary, settings.hosted_zone_id, dns_server),
+        zone=zone,
+        https=https,
         unseen=boundary.unseen,
     )
+
+
+def _with_distributions(service: ServiceState, https: Https) -> ServiceState:
+    if https.distributions is None:
+        return service
+    name = service.host_name
+    found = [each for each in https.distributions if name in each.origins or name in each.aliases]
+    return replace(service, distributions=tuple(found))
 
 
 def read_stack(account: Account, name: str) -> Stack:

@@ -11,6 +11,12 @@ if TYPE_CHECKING:
 
     from commands.why.state import State
 
+QUOTA = ("RulesPerSecurityGroupLimitExceeded", "maximum number of rules per security group")
+# VPC guide, "Available AWS-managed prefix lists" (weight 55) and "Amazon VPC quotas" (60 rules).
+MORE_RULES = (
+    "CloudFront's prefix list counts as 55 of the 60 rules that a security group may have: ask Service "
+    "Quotas for more (Amazon VPC, inbound rules per security group) or take other rules away"
+)
 NEVER_MADE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
 
 
@@ -20,24 +26,25 @@ def status_findings(state: State) -> Iterator[Finding]:
     because = f"; its first failure: {state.stack.first_failure}" if state.stack.first_failure else ""
     failed = f"the stack {stack} is {status}{because}"
     delete = f"sam delete --stack-name {stack}"
+    heal = MORE_RULES if any(words in because for words in QUOTA) else "cure what failed"
     if status == "REVIEW_IN_PROGRESS":
         what = f"the stack {stack} is {status}: it has only a change set, which nobody has executed"
         yield problem(kind, what, "deploy it (`sam deploy`), or delete it:", delete)
     elif status in NEVER_MADE:
         what = f"the creation of the stack {stack} failed ({status}){because}"
-        yield problem(kind, what, "cure what failed, delete the stack, then deploy it again:", delete)
+        yield problem(kind, what, f"{heal}, delete the stack, then deploy it again:", delete)
     elif status == "UPDATE_ROLLBACK_COMPLETE":
         what = f"the last update of the stack {stack} failed, and was rolled back: it is as before{because}"
-        yield note(kind, what, "cure what failed, and deploy it again")
+        yield note(kind, what, f"{heal}, and deploy it again")
     elif status == "UPDATE_ROLLBACK_FAILED":
         go_on = aws("cloudformation continue-update-rollback", stack_name=stack)
-        yield problem(kind, failed, "cure what failed, then let the rollback go on:", go_on)
+        yield problem(kind, failed, f"{heal}, then let the rollback go on:", go_on)
     elif status == "DELETE_FAILED":
-        yield problem(kind, failed, "cure what failed, then delete it again:", delete)
+        yield problem(kind, failed, f"{heal}, then delete it again:", delete)
     elif status.endswith("_IN_PROGRESS"):
         yield note(kind, f"the stack {stack} is {status}: CloudFormation is at work on it")
     elif status.endswith("_FAILED"):
-        yield problem(kind, failed, "cure what failed, and deploy it again")
+        yield problem(kind, failed, f"{heal}, and deploy it again")
 
 
 def dry_run_findings(state: State) -> Iterator[Finding]:

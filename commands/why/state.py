@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from commands.why.finding import aws
 from pushlive.image_reference import tagged
-from pushlive.model import ROLLING_BACK, UNDER_WAY
+from pushlive.model import READINESS_SIDECAR, ROLLING_BACK, UNDER_WAY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +32,7 @@ class RunningTask(NamedTuple):
     """Of its containers whose image is in this account's registry."""
     public_ip: str | None
     answers: bool
-    """It accepts a connection from here on the container port."""
+    """Its readiness sidecar is HEALTHY; where it has none, it accepts a connection from here on the port."""
     is_newest: bool
     """It belongs to the newest deployment."""
 
@@ -82,6 +83,13 @@ class Ingress(NamedTuple):
     cidrs: frozenset[str]
     others: frozenset[str] = frozenset()
     """Security groups and prefix lists."""
+    edges: frozenset[str] = frozenset()
+    """The prefix list of CloudFront's edges, which is none of `others`."""
+
+    @property
+    def is_cloudfront_alone(self) -> bool:
+        """Return whether CloudFront may, and nobody else."""
+        return bool(self.edges) and not self.cidrs | self.others
 
 
 class Mutability(NamedTuple):
@@ -115,6 +123,45 @@ class Zone(NamedTuple):
     """Route 53's code of why it cannot be read."""
 
 
+class Distribution(NamedTuple):
+    """A distribution of CloudFront, before a name of the zone or of a service."""
+
+    distribution_id: str
+    domain_name: str
+    """Its own name, below cloudfront.net."""
+    origins: Mapping[str, int | None]
+    """Host name to the port that is asked there."""
+    aliases: frozenset[str] = frozenset()
+    """The names that visitors type."""
+    records: Mapping[str, frozenset[str]] = MappingProxyType({})
+    """Each of these names that the zone answers for to the addresses or names that its records hold."""
+    is_deployed: bool = True
+    is_enabled: bool = True
+
+    @property
+    def url(self) -> str:
+        """Return where visitors open it."""
+        return f"https://{min(self.aliases, default=self.domain_name)}/"
+
+
+class Certificate(NamedTuple):
+    """A certificate that waits for a CNAME record, which proves whose the name is."""
+
+    domain_name: str
+    record_name: str
+    record_value: str
+    has_record: bool
+    """The record is in the zone."""
+
+
+class Https(NamedTuple):
+    """What stands before the host names."""
+
+    distributions: tuple[Distribution, ...] | None = None
+    """None: they were not asked for, or could not be read."""
+    certificates: tuple[Certificate, ...] = ()
+
+
 @dataclass(frozen=True)
 class ServiceState:
     """A service as it is now."""
@@ -139,7 +186,9 @@ class ServiceState:
     host_name: str = ""
     record: Record | None = None
     answering: frozenset[str] = frozenset()
-    """The record's addresses that answer from here."""
+    """The record's addresses that answer: as RunningTask says, or from here."""
+    distributions: tuple[Distribution, ...] | None = None
+    """Those with its host name as origin or alias; None: they could not be read."""
     pushes: Mapping[str, NewestPush] = field(default_factory=dict)
     """Image reference to the newest push to its repository."""
     deployment_decision: redeploy_plan.Decision | None = None
@@ -182,6 +231,27 @@ class ServiceState:
     def newest(self) -> ServiceDeployment | None:
         """Return its newest deployment."""
         return self.live.deployments[0] if self.live.deployments else None
+
+    @property
+    def has_readiness(self) -> bool:
+        """Return whether its tasks say themselves whether they are ready, so that nobody asks their port."""
+        return any(each.get("name") == READINESS_SIDECAR for each in self.containers)
+
+    @property
+    def asking(self) -> tuple[Distribution, ...]:
+        """Return the distributions that ask its host name."""
+        return tuple(each for each in self.distributions or () if self.host_name in each.origins)
+
+    @property
+    def before(self) -> Distribution | None:
+        """Return the distribution that visitors come by."""
+        return next((each for each in self.asking if each.is_enabled), None)
+
+    @property
+    def url(self) -> str | None:
+        """Return where visitors open it."""
+        asked = f"http://{self.host_name}:{self.port}/" if self.host_name and self.port else None
+        return self.before.url if self.before else asked
 
     @property
     def unanswered_port(self) -> int | None:
@@ -287,5 +357,6 @@ class State:
     """Rule to its state; None if it is gone."""
     dead_letters: int = 0
     zone: Zone | None = None
+    https: Https = field(default_factory=Https)
     unseen: tuple[Finding, ...] = ()
     """What could not be looked at."""

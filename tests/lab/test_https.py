@@ -2,43 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lab.lab import Lab
 from lab.user import sam
 from lab.user.browse import page
-from lab.user.deployed_stack import DeployedStack, quiet
+from lab.user.deployed_stack import quiet
 from lab.user.resolver import Resolver
 from lab.waiting import until
+from tests.support.why_conditions import admitted_too, distribution, origin
+from tests.support.why_stack import WhyStack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    Condition = Callable[[WhyStack], AbstractContextManager[object]]
 
 NAME, ORIGIN = "app.example.com", "origin-app.example.com"
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[DeployedStack]:
+def stack() -> Iterator[WhyStack]:
     with Lab(speed=60) as lab:
         sam.build(lab.folder / "build", quiet)
-        deployed = DeployedStack(lab, lab.folder / "build")
+        deployed = WhyStack(lab, lab.folder / "build")
         deployed.deploy(HostName=ORIGIN, Https="true")
         yield deployed
 
 
-def reads(stack: DeployedStack, name: str) -> str:
+def reads(stack: WhyStack, name: str) -> str:
     """What a visitor of https://NAME reads."""
     edges = stack.lab.edges
     return page(Resolver(stack.lab.dns), name, edges.https_port, str(edges.authority))
 
 
 def test_the_next_command_of_the_service_sets_up_https_and_its_output_is_the_page(
-    stack: DeployedStack,
+    stack: WhyStack,
 ) -> None:
     stack.push("1")
     assert "Step4Url" not in stack.outputs
+    assert stack.finding("https-without-distribution").command == stack.outputs["Step4Https"]
     arguments = stack.outputs["Step4Https"].replace("--config-env https", "--config-env https-lab").split()
     assert arguments[:2] == ["sam", "deploy"]
     typed = [each.replace("HostName=NAME", f"HostName={NAME}") for each in arguments[1:]]
@@ -49,7 +55,7 @@ def test_the_next_command_of_the_service_sets_up_https_and_its_output_is_the_pag
     assert "version 1," in reads(stack, outputs["DistributionName"])
 
 
-def test_the_container_port_is_open_to_cloudfront_alone(stack: DeployedStack) -> None:
+def test_the_container_port_is_open_to_cloudfront_alone(stack: WhyStack) -> None:
     ec2 = stack.lab.client("ec2")
     [group] = [
         each
@@ -65,13 +71,64 @@ def test_the_container_port_is_open_to_cloudfront_alone(stack: DeployedStack) ->
     assert ([each["PrefixListId"] for each in port["PrefixListIds"]], port["IpRanges"]) == ([lists], [])
 
 
-def test_a_push_reaches_the_visitors_of_https(stack: DeployedStack) -> None:
+def test_why_names_the_page_that_visitors_open_and_nothing_wrong(stack: WhyStack) -> None:
+    stack.shows(lambda: not stack.why().all_findings, "nothing to find")
+    [service] = stack.why().services
+    assert service.state.url == f"https://{NAME}/"
+    assert "ec2:DescribeManagedPrefixLists" in stack.called
+    assert [each.origins for each in service.state.asking] == [{ORIGIN: stack.port}]
+
+
+def swapped(config: dict[str, Any]) -> None:
+    config["Aliases"]["Items"] = [ORIGIN]
+
+
+@pytest.mark.parametrize(
+    ("kind", "condition", "cure"),
+    [
+        pytest.param(
+            "distribution-disabled",
+            lambda s: distribution(s, lambda config: config.update(Enabled=False)),
+            "enable it",
+            id="disabled",
+        ),
+        pytest.param(
+            "origin-port", lambda s: distribution(s, origin(HTTPPort=80)), "OriginPort=", id="another-port"
+        ),
+        pytest.param(
+            "origin-unknown",
+            lambda s: distribution(s, origin(DomainName="gone.example.com")),
+            f"OriginName={ORIGIN}",
+            id="origin-of-nobody",
+        ),
+        pytest.param(
+            "names-swapped",
+            lambda s: distribution(s, swapped),
+            f"sam deploy --parameter-overrides HostName=origin-{ORIGIN}",
+            id="one-name-for-both",
+        ),
+        pytest.param("alias-missing", lambda s: s.record_set(NAME, "A"), "alias record", id="no-alias"),
+        pytest.param(
+            "https-still-http", lambda s: admitted_too(s, "0.0.0.0/0"), "Https=true", id="open-to-everybody"
+        ),
+    ],
+)
+def test_why_names_what_is_wrong_with_https(
+    stack: WhyStack, kind: str, condition: Condition, cure: str
+) -> None:
+    with condition(stack):
+        found = stack.finding(kind)
+        assert cure in f"{found.cure}\n{found.command}"
+    assert stack.is_cured(kind)
+
+
+def test_a_push_reaches_the_visitors_of_https(stack: WhyStack) -> None:
     stack.push("2")
     until(lambda: "version 2," in reads(stack, NAME), "the second version by https")
     until(lambda: stack.is_steady(1), "the deployment's end")
 
 
-def test_without_https_the_container_port_is_open_again(stack: DeployedStack) -> None:
+def test_without_https_the_container_port_is_open_again(stack: WhyStack) -> None:
     sam.delete_https(stack.lab, quiet)
     assert Resolver(stack.lab.dns).resolve(NAME) == []
     stack.deploy(HostName=NAME, Https="false")

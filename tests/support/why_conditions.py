@@ -5,8 +5,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from lab.user.deployed_stack import HOST_NAME
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.support.why_stack import WhyStack
 
@@ -47,24 +49,76 @@ def main_route_table(stack: WhyStack) -> Iterator[None]:
 def admitted(stack: WhyStack, *cidrs: str) -> Iterator[None]:
     """Only these addresses may reach the container port."""
     ec2, group = stack.lab.client("ec2"), stack.resource("TaskSecurityGroup")
-
-    def rules(*ranges: str) -> dict[str, Any]:
-        rule = {"IpProtocol": "tcp", "FromPort": stack.port, "ToPort": stack.port}
-        return {"GroupId": group, "IpPermissions": [{**rule, "IpRanges": [{"CidrIp": r} for r in ranges]}]}
-
-    ec2.revoke_security_group_ingress(**rules("0.0.0.0/0"))
+    ec2.revoke_security_group_ingress(**_rules(stack, group, "0.0.0.0/0"))
     if cidrs:
-        ec2.authorize_security_group_ingress(**rules(*cidrs))
+        ec2.authorize_security_group_ingress(**_rules(stack, group, *cidrs))
     yield
     if cidrs:
-        ec2.revoke_security_group_ingress(**rules(*cidrs))
-    ec2.authorize_security_group_ingress(**rules("0.0.0.0/0"))
+        ec2.revoke_security_group_ingress(**_rules(stack, group, *cidrs))
+    ec2.authorize_security_group_ingress(**_rules(stack, group, "0.0.0.0/0"))
 
 
 @contextmanager
-def admitted_without_probe(stack: WhyStack) -> Iterator[None]:
-    with stack.setting("UpdateRecord", PROBE="false"), admitted(stack, "10.0.0.0/8"):
+def admitted_too(stack: WhyStack, *cidrs: str) -> Iterator[None]:
+    """These addresses, too, may reach the container port."""
+    ec2, group = stack.lab.client("ec2"), stack.resource("TaskSecurityGroup")
+    ec2.authorize_security_group_ingress(**_rules(stack, group, *cidrs))
+    yield
+    ec2.revoke_security_group_ingress(**_rules(stack, group, *cidrs))
+
+
+def _rules(stack: WhyStack, group: str, *cidrs: str) -> dict[str, Any]:
+    rule = {"IpProtocol": "tcp", "FromPort": stack.port, "ToPort": stack.port}
+    return {"GroupId": group, "IpPermissions": [{**rule, "IpRanges": [{"CidrIp": r} for r in cidrs]}]}
+
+
+@contextmanager
+def admitted_without_readiness(stack: WhyStack, *, probe: bool) -> Iterator[None]:
+    """Not everybody may reach a service that has no readiness sidecar."""
+    with (
+        stack.setting("UpdateRecord", PROBE=str(probe).lower()),
+        admitted(stack, "10.0.0.0/8"),
+        stack.own_service(tags={"hostname": HOST_NAME}),
+    ):
         yield
+
+
+# HTTPS
+
+
+@contextmanager
+def distribution(stack: WhyStack, change: Callable[[dict[str, Any]], object]) -> Iterator[None]:
+    """The only distribution with another configuration."""
+    client = stack.lab.client("cloudfront")
+    [found] = client.list_distributions()["DistributionList"]["Items"]
+
+    def update(change: Callable[[dict[str, Any]], object]) -> None:
+        answer = client.get_distribution_config(Id=found["Id"])
+        change(answer["DistributionConfig"])
+        for each in answer["DistributionConfig"]["Origins"]["Items"]:
+            each["CustomOriginConfig"].setdefault("HTTPSPort", 443)  # CloudFormation gives a default
+        client.update_distribution(
+            Id=found["Id"], IfMatch=answer["ETag"], DistributionConfig=answer["DistributionConfig"]
+        )
+
+    before = client.get_distribution_config(Id=found["Id"])["DistributionConfig"]
+    update(change)
+    try:
+        yield
+    finally:
+        update(lambda config: config.update(before))
+
+
+def origin(**settings: Any) -> Callable[[dict[str, Any]], object]:
+    """Its origin with other settings."""
+
+    def change(config: dict[str, Any]) -> None:
+        [only] = config["Origins"]["Items"]
+        custom = {name: settings[name] for name in settings if name in only["CustomOriginConfig"]}
+        only["CustomOriginConfig"].update(custom)
+        only.update({name: settings[name] for name in settings if name not in custom})
+
+    return change
 
 
 # what the stack is made of

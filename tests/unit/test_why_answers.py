@@ -60,18 +60,23 @@ def of_services(name: str) -> dict[str, Json]:
     awsvpc = {"subnets": ["subnet-a"], "securityGroups": ["sg-1"], "assignPublicIp": "ENABLED"}
     log = {"logDriver": "awslogs", "options": {"awslogs-group": "/hello", "awslogs-region": REGION}}
     details = [{"name": "networkInterfaceId", "value": f"eni-{name}"}]
+    # Of the two services one has a readiness sidecar, and the tasks of the other are asked.
+    sidecar = {"name": "readiness-sidecar", "image": "busybox:1", "logConfiguration": log}
+    beside = [{"name": "readiness-sidecar", "healthStatus": "HEALTHY"}] if name == "app" else []
     task = {
         "taskArn": f"{ECS}:task/hello/{name}1", "startedBy": "ecs-svc/1", "lastStatus": "RUNNING",
         "desiredStatus": "RUNNING", "healthStatus": "HEALTHY", "startedAt": AT, "createdAt": AT,
         "taskDefinitionArn": definition, "group": f"service:{name}",
         "attachments": [{"type": "ElasticNetworkInterface", "details": details}],
-        "containers": [{"name": "app", "image": f"{REGISTRY}/hello:latest", "imageDigest": DIGEST}],
+        "containers": [
+            {"name": "app", "image": f"{REGISTRY}/hello:latest", "imageDigest": DIGEST}, *beside
+        ],
     }  # fmt: skip
     ended = {"exitCode": 1, "reason": "killed", "name": "app"}
     stopped = {
         **task, "taskArn": f"{ECS}:task/hello/{name}2", "lastStatus": "STOPPED", "stoppedAt": AT,
         "stopCode": "EssentialContainerExited", "stoppedReason": "Essential container in task exited",
-        "containers": [ended],
+        "containers": [ended, *beside],
     }  # fmt: skip
     return {
         "DescribeServices": {"services": [{
@@ -95,7 +100,7 @@ def of_services(name: str) -> dict[str, Json]:
                 "name": "app", "image": f"{REGISTRY}/hello:latest", "logConfiguration": log,
                 "portMappings": [{"containerPort": 8080, "protocol": "tcp"}],
                 "environment": [{"name": "PORT", "value": "8080"}],
-            }],
+            }, *([sidecar] if name == "app" else [])],
         }},
         "ListTasks": {"taskArns": [f"{ECS}:task/hello/{name}1"]},
         "DescribeTasks": {"tasks": [task, stopped]},
@@ -156,6 +161,35 @@ SHARED: dict[str, Json] = {
         "IpProtocol": "tcp", "FromPort": 8080, "ToPort": 8080, "IpRanges": [{"CidrIp": "0.0.0.0/0"}],
         "UserIdGroupPairs": [{"GroupId": "sg-2"}], "PrefixListIds": [{"PrefixListId": "pl-1"}],
     }]}]},
+    "DescribeManagedPrefixLists": {"PrefixLists": [{"PrefixListId": "pl-1"}]},
+    "ListDistributions": {"DistributionList": {
+        "Marker": "", "MaxItems": 100, "IsTruncated": False, "Quantity": 1,
+        "Items": [{
+            "Id": "E1", "ARN": "arn", "Status": "Deployed", "LastModifiedTime": AT, "Enabled": True,
+            "DomainName": "d1.cloudfront.net", "Comment": "", "PriceClass": "PriceClass_All",
+            "WebACLId": "", "HttpVersion": "http2and3", "IsIPV6Enabled": True, "Staging": False,
+            "Aliases": {"Quantity": 1, "Items": ["www.example.com"]},
+            "Origins": {"Quantity": 1, "Items": [{
+                "Id": "service", "DomainName": "app.example.com",
+                "CustomOriginConfig": {"HTTPPort": 8080, "HTTPSPort": 443,
+                                       "OriginProtocolPolicy": "http-only"},
+            }]},
+            "DefaultCacheBehavior": {"TargetOriginId": "service",
+                                     "ViewerProtocolPolicy": "redirect-to-https"},
+            "CacheBehaviors": {"Quantity": 0}, "CustomErrorResponses": {"Quantity": 0},
+            "ViewerCertificate": {}, "Restrictions": {"GeoRestriction": {
+                "RestrictionType": "none", "Quantity": 0
+            }},
+        }],
+    }},
+    "ListCertificates": {"CertificateSummaryList": [{
+        "CertificateArn": f"arn:aws:acm:us-east-1:{ACCOUNT_ID}:certificate/1",
+        "DomainName": "www.example.com", "SubjectAlternativeNameSummaries": ["www.example.com"],
+    }]},
+    "DescribeCertificate": {"Certificate": {"DomainValidationOptions": [{
+        "DomainName": "www.example.com", "ValidationStatus": "PENDING_VALIDATION",
+        "ResourceRecord": {"Name": "_1.example.com.", "Type": "CNAME", "Value": "_2.acm-validations.aws."},
+    }]}},
     "FilterLogEvents": {"events": [{"timestamp": 1, "message": json.dumps(
         {"ecs_service": "app", "message": "leave", "reason": "already live"}
     )}]},
@@ -195,6 +229,8 @@ class Answers:
         session.register("before-call", self._answer)
         self.account = Account(session)
         self.without: tuple[str, Path] | None = None
+        self.denied: tuple[str, ...] = ()
+        """Operations that who asks has no right to."""
         self.asked: list[str] = []
         """Each operation, with what was asked."""
         self._parameters: Json = {}
@@ -206,6 +242,8 @@ class Answers:
         model = event["model"]
         self.asked.append(f"{model.name} {self._parameters}")
         ASKED[model.name] = model.service_model.service_name
+        if model.name in self.denied:
+            return SimpleNamespace(status_code=403), {"Error": {"Code": "AccessDenied", "Message": "no"}}
         return SimpleNamespace(status_code=200), self._chosen(model.name)
 
     def _chosen(self, operation: str) -> Json:
@@ -228,8 +266,9 @@ class Answers:
             del place[last]
         return answer
 
-    def look(self, operation: str = "", path: Path = ()) -> Report:
+    def look(self, operation: str = "", path: Path = (), *, denied: tuple[str, ...] = ()) -> Report:
         self.without = (operation, path) if operation else None
+        self.denied = denied
         self.asked.clear()
         ecs.task_definition.cache_clear()
         return look(self.account, "hello", "")
@@ -280,7 +319,10 @@ def unseen(report: Report) -> list[str]:
 
 
 def test_the_answers_are_of_aws_s_own_form_and_all_are_asked_for(aws: Answers) -> None:
-    assert kinds(aws.look()) == ["dead-letters", "record-due", "stack-status"]
+    assert kinds(aws.look()) == [
+        "alias-missing", "certificate-pending", "dead-letters", "https-still-http", "origin-unknown",
+        "record-due", "stack-status",
+    ]  # fmt: skip
     assert {each.partition(" ")[0] for each in aws.asked} == {*SHARED, *OF_APP}
     for operation, service in ASKED.items():
         shape = aws.account.client(service).meta.service_model.operation_model(operation).output_shape
@@ -431,6 +473,46 @@ def test_a_whole_stack_of_something_else_is_none_of_pushlive(
 def test_what_keeps_several_parts_from_being_read_is_told_once(aws: Answers) -> None:
     [told] = unseen(aws.look("DescribeTaskDefinition", ("taskDefinition", "containerDefinitions")))
     assert told.startswith("could not look at its task definition and its deployments and its tasks and ")
+
+
+def test_a_task_with_a_readiness_sidecar_is_not_asked(aws: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(probe, "_answers", lambda address, *_: asked.append(address))
+    told = shown(aws.look())
+    assert set(asked) == {"192.0.2.1"}
+    assert "192.0.2.0 ready · RUNNING" in told
+    assert "192.0.2.1 does not answer · RUNNING" in told
+
+
+def test_certificates_are_asked_for_where_cloudfront_looks_for_them(aws: Answers) -> None:
+    assert aws.account.client("acm").meta.region_name == "us-east-1"
+    assert aws.account.client("ecs").meta.region_name == REGION
+
+
+HTTPS = ("ListDistributions", "ListCertificates", "DescribeCertificate")
+
+
+@pytest.mark.parametrize("count", [pytest.param(1, id="certificates"), pytest.param(0, id="distributions")])
+def test_that_cloudfront_or_certificates_may_not_be_read_is_told_once(aws: Answers, count: int) -> None:
+    [told] = unseen(aws.look(denied=HTTPS[count:]))
+    assert f"when calling the {HTTPS[count]} operation" in told
+
+
+@pytest.mark.parametrize(
+    ("answer", "key", "value"),
+    [
+        pytest.param(
+            ENV, "CLUSTER_ARN", ECS.replace("aws", "aws-us-gov") + ":cluster/hello", id="another-partition"
+        ),
+        pytest.param(SHARED["ListServices"], "serviceArns", [], id="no-host-name"),
+    ],
+)
+def test_cloudfront_is_only_asked_about_names(
+    aws: Answers, monkeypatch: pytest.MonkeyPatch, answer: Json, key: str, value: Any
+) -> None:
+    monkeypatch.setitem(answer, key, value)
+    aws.look()
+    assert not {each.partition(" ")[0] for each in aws.asked} & set(HTTPS)
 
 
 def test_times_are_in_utc(aws: Answers) -> None:

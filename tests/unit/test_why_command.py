@@ -192,7 +192,7 @@ def test_json_has_its_keys_when_nothing_is_known() -> None:
     [service] = json.loads(json.dumps(told["services"]))
     assert list(service) == [
         "service_name", "tags", "desired_count", "running_count", "images", "deployment", "tasks", "url",
-        "record", "would", "decisions", "findings",
+        "distribution", "record", "would", "decisions", "findings",
     ]  # fmt: skip
     assert service["would"] == {"RedeployService": None, "UpdateRecord": None}
     assert (service["deployment"], service["record"], service["url"]) == (None, None, None)
