@@ -292,6 +292,19 @@ def test_image_of_a_task(stub: Stubber, client: Any, shown: str, image: str) -> 
     assert (found.images, found.digests) == ({"app": image}, {"app": "sha256:0a"})
 
 
+@pytest.mark.parametrize(
+    ("sidecar", "readiness"),
+    [
+        pytest.param({"name": "readiness-sidecar", "healthStatus": "HEALTHY"}, "HEALTHY", id="healthy"),
+        pytest.param({"name": "readiness-sidecar", "healthStatus": "UNHEALTHY"}, "UNHEALTHY", id="unhealthy"),
+        pytest.param({"name": "readiness-sidecar"}, "UNKNOWN", id="not-told"),
+        pytest.param({"name": "drain-sidecar", "healthStatus": "HEALTHY"}, "", id="no-readiness-sidecar"),
+    ],
+)
+def test_readiness_of_a_task(stub: Stubber, client: Any, sidecar: Json, readiness: str) -> None:
+    assert task(stub, client, containers=[{"name": "app"}, sidecar]).readiness == readiness
+
+
 def test_a_task_of_which_ecs_tells_nothing(stub: Stubber, client: Any) -> None:
     found = task(stub, client)
     assert found == Task(digests={}, images={})
@@ -482,6 +495,27 @@ def test_what_ecs_says_of_a_deployment(stub: Stubber, client: Any) -> None:
     assert found.status_reason == "it failed"
     assert found.rolled_back_to == {"app": "sha256:0"}
     assert found.bake_seconds == 1800
+
+
+@pytest.mark.parametrize(
+    ("rollback", "has_way_back"),
+    [
+        pytest.param({}, True, id="no-rollback-yet"),
+        pytest.param({"serviceRevisionArn": "r0"}, True, id="to-another-image"),
+        pytest.param({"serviceRevisionArn": "r2"}, False, id="to-the-image-that-failed"),
+    ],
+)
+def test_a_rollback_ends_well_where_it_goes_to_something_else(
+    stub: Stubber,
+    client: Any,
+    rollback: Json,
+    has_way_back: bool,  # noqa: FBT001
+) -> None:
+    failed = {"containerImages": resolved(app="sha256:1")}
+    known = {"r0": {"containerImages": resolved(app="sha256:0")}, "r1": failed, "r2": failed}
+    before = [deployment(1, arn) for arn in ("r0", "r2")]
+    found, *_ = deployments(stub, client, known, [*before, deployment(2, rollback=rollback)])
+    assert found.has_way_back is has_way_back
 
 
 @pytest.mark.parametrize(
