@@ -30,7 +30,8 @@ HTTPS_CONFIG = (*CONFIG[:-1], "https-lab")
 KEPT = ROOT / ".lab" / "sam"
 # What sam writes of itself belongs into its application folder, which is ~/.aws-sam otherwise
 # (samcli/cli/global_config.py).
-OWN = {"__SAM_CLI_APP_DIR": str(KEPT / "application"), "SAM_CLI_TELEMETRY": "0"}
+# It asks for the stack every 5 s otherwise (samcli/commands/deploy/command.py).
+OWN = {"__SAM_CLI_APP_DIR": str(KEPT / "application"), "SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "0.5"}
 
 
 class SamError(Exception):
