@@ -116,7 +116,7 @@ def person(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         try:
             yield Person(said, tmp_path_factory.mktemp("home"))
         finally:
-            lab.send_signal(signal.SIGINT)
+            lab.send_signal(signal.SIGTERM)  # a script in the background has its children ignore SIGINT
             rest, errors = lab.communicate(timeout=60)
     assert (rest, errors) == ("stopped; everything that was started has ended\n", "")
 
