@@ -18,7 +18,6 @@ import boto3
 import urllib3
 from botocore.config import Config
 from hypercorn.asyncio import serve
-from hypercorn.config import Config as ServerConfig
 from urllib3.exceptions import HTTPError
 
 from lab import identity, ministack
@@ -38,7 +37,7 @@ from lab.proxies import loopback_directly
 from lab.route53.name_server import DnsServer
 from lab.route53.propagation import Propagation
 from lab.route53.zones import RecordSets
-from lab.serving import listener, running_loop
+from lab.serving import QuietConfig, listener, running_loop
 from lab.temporary import temporary_folder
 from lab.user.resolver import Resolver
 
@@ -227,11 +226,7 @@ class Lab:
         listeners = [self._listener]
         if self.network:
             listeners.append(listener(self.network.gateway, self.port))
-        config = ServerConfig()
-        config.bind = [f"fd://{listener.detach()}" for listener in listeners]
-        config.graceful_timeout = 1
-        config.loglevel = "WARNING"
-        config.errorlog = logging.getLogger("hypercorn.error")  # otherwise it writes to the terminal
+        config = QuietConfig(listeners)
         end = self._on_loop(asyncio.Event)
         server = asyncio.run_coroutine_threadsafe(
             serve(application, config, shutdown_trigger=end.wait), self._loop
@@ -255,11 +250,7 @@ class Lab:
         loop = running_loop("edges", stack)
 
         async def start() -> Edges:
-            edges = Edges(
-                self.client("cloudfront"),
-                lambda late_seconds: Resolver(self.dns, hold_seconds=late_seconds),
-                self.folder,
-            )
+            edges = Edges(self.client("cloudfront"), lambda: Resolver(self.dns), self.folder)
             await edges.start()
             return edges
 

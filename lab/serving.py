@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import threading
 from errno import EADDRINUSE
 from typing import TYPE_CHECKING, Any
 
+from hypercorn.config import Config
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from contextlib import ExitStack
 
 
@@ -40,16 +44,43 @@ def _complain(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 
 def listener(host: str, port: int) -> socket.socket:
-    """A socket that listens: from here on nobody else has the port, and who connects waits for the server."""
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    """A socket that listens: from here on nobody else has the port, and who connects waits for the server.
+
+    Raises:
+        PortError: the port cannot be had.
+    """
     try:
-        listener.bind((host, port))
-        listener.listen()
+        return listening(host, port)
     except OSError as error:
-        listener.close()
         words = "is in use" if error.errno == EADDRINUSE else f"cannot be had ({error.strerror})"
         raise PortError(
             f"port {port} {words}: choose another with --port, as in `make lab PORT={port + 1}`"
         ) from error
-    return listener
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens.
+
+    Raises:
+        OSError: the port cannot be had.
+    """
+    opened = socket.socket()
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        opened.bind((host, port))
+        opened.listen()
+    except OSError:
+        opened.close()
+        raise
+    return opened
+
+
+class QuietConfig(Config):
+    """hypercorn's configuration of a server on sockets that listen already."""
+
+    def __init__(self, listeners: Iterable[socket.socket]) -> None:
+        super().__init__()
+        self.bind = [f"fd://{each.detach()}" for each in listeners]
+        self.graceful_timeout = 1
+        self.loglevel = "WARNING"
+        self.errorlog = logging.getLogger("hypercorn.error")  # otherwise it writes to the terminal

@@ -47,7 +47,7 @@ OF_SERVICE: Checks[ServiceState] = {
     "its public addresses": network_findings.public_ip_findings,
     "its security groups": network_findings.security_group_findings,
     "its distributions": https_findings.distribution_findings,
-    "whom it admits": https_findings.admission_findings,
+    "who is let in": https_findings.admission_findings,
     "its task definition's status": definition_findings.status_findings,
     "its ports": definition_findings.port_findings,
     "its log groups": definition_findings.log_findings,

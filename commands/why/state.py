@@ -110,7 +110,7 @@ class Built(NamedTuple):
 
 
 class Zone(NamedTuple):
-    """The hosted zone, and whom the public DNS asks for its names."""
+    """The hosted zone, and the name servers that the public DNS has for it."""
 
     zone_id: str
     name: str = ""

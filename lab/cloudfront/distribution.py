@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
     Json = Mapping[str, Any]
 
+ZONE = "cloudfront.net"
+
 # Managed policies (CloudFront guide, "Use managed … policies").
 ALL_VIEWER = "216adef6-5c7f-47e4-b989-5492eafa07d3"
 CACHING_DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"

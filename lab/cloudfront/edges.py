@@ -6,26 +6,24 @@ Two, because each edge of AWS knows names, connections and answers of its own.
 from __future__ import annotations
 
 import asyncio
-import logging
-import socket
 import ssl
 import time
 from contextlib import suppress
-from functools import partial
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
 
 import trustme
 from hypercorn.asyncio import serve
-from hypercorn.config import Config
 
-from lab.cloudfront.distribution import Distribution, distribution
+from lab.cloudfront.distribution import ZONE, Distribution, distribution
 from lab.cloudfront.edge import Edge
 from lab.cloudfront.origin import Origins
 from lab.ec2.addresses import Addresses
+from lab.serving import QuietConfig, listening
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    import socket
+    from collections.abc import Callable
     from pathlib import Path
 
     from mypy_boto3_cloudfront import CloudFrontClient
@@ -35,26 +33,21 @@ if TYPE_CHECKING:
 NETWORK = IPv4Network("127.32.0.0/11")
 COUNT = 2
 LOOK_SECONDS = 0.5  # so long an edge goes by the distributions that it saw
+END_SECONDS = 10
 PORTS = ((443, 80), (8443, 8081), (0, 0))
-ZONE = "cloudfront.net"
 
 
 class Edges:
-    """The edges, from `start` to `end`.
-
-    `names_late_seconds` are of the edges in turn: an edge may hold a name longer than the record's TTL.
-    """
+    """The edges, from `start` to `end`."""
 
     def __init__(
         self,
         client: CloudFrontClient,
-        resolver: Callable[[float], Resolver],
+        resolver: Callable[[], Resolver],
         folder: Path,
-        names_late_seconds: Iterable[float] = (0, 0),
     ) -> None:
         self._client = client
         self._resolver = resolver
-        self._late = list(names_late_seconds)
         self._seen: tuple[float, dict[str, Distribution]] = (0, {})
         self._authority = trustme.CA()
         self._certificates: dict[str, ssl.SSLContext] = {}
@@ -68,13 +61,14 @@ class Edges:
 
     async def start(self) -> None:
         """Serve; ready when it returns."""
+        self._loop = asyncio.get_running_loop()
         self._authority.cert_pem.write_to_path(str(self.authority))
         network = Addresses(NETWORK)
         self.addresses = tuple(network.allocate() for _ in range(COUNT))
         listeners = _listeners(self.addresses)
         self.https_port, self.http_port = (each.getsockname()[1] for each in listeners[0])
-        for (https, http), late_seconds in zip(listeners, self._late, strict=True):
-            origins = Origins(partial(self._resolver, late_seconds))
+        for https, http in listeners:
+            origins = Origins(self._resolver)
             self._origins.append(origins)
             edge: Any = Edge(self._distribution_of, origins, self.https_port)
             server = serve(edge, _Config(https, http, self._context("")), shutdown_trigger=self._end.wait)
@@ -84,11 +78,16 @@ class Edges:
         """Return how many connections to origins may be used again."""
         return sum(each.kept() for each in self._origins)
 
+    def begin_anew(self) -> None:
+        """Let the edges lose the names and connections that they know, as new ones do. It blocks."""
+        for each in self._origins:
+            asyncio.run_coroutine_threadsafe(each.begin_anew(), self._loop).result(END_SECONDS)
+
     async def end(self) -> None:
         """Serve no longer."""
         self._end.set()
         with suppress(TimeoutError):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(END_SECONDS):
                 await asyncio.gather(*self._servers, return_exceptions=True)
         for each in self._origins:
             await each.close()
@@ -125,17 +124,13 @@ class Edges:
             connection.context = self._context(name)
 
 
-class _Config(Config):
+class _Config(QuietConfig):
     """hypercorn's, with certificates that are chosen by name."""
 
     def __init__(self, https: socket.socket, http: socket.socket, context: ssl.SSLContext) -> None:
-        super().__init__()
+        super().__init__([https])
         self._context = context
-        self.bind = [f"fd://{https.detach()}"]
         self.insecure_bind = [f"fd://{http.detach()}"]
-        self.graceful_timeout = 1
-        self.loglevel = "WARNING"
-        self.errorlog = logging.getLogger("hypercorn.error")  # otherwise it writes to the terminal
 
     @property
     def ssl_enabled(self) -> bool:
@@ -155,22 +150,10 @@ def _listeners(addresses: tuple[str, ...]) -> list[tuple[socket.socket, socket.s
             for address in addresses:
                 for port in (https_port, http_port):
                     wanted = port or (opened[len(opened) % 2].getsockname()[1] if len(opened) > 1 else 0)
-                    opened.append(_listen(address, wanted))
+                    opened.append(listening(address, wanted))
         except OSError:
             for each in opened:
                 each.close()
         else:
             return list(zip(opened[::2], opened[1::2], strict=True))
     raise OSError("no ports can be had for the edges of CloudFront")
-
-
-def _listen(address: str, port: int) -> socket.socket:
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((address, port))
-        listener.listen(128)
-    except OSError:
-        listener.close()
-        raise
-    return listener

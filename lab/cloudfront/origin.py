@@ -86,6 +86,12 @@ class Origins:
         """Return how many connections may be used again."""
         return sum(not each.has_expired() for pool in self._pools.values() for each in pool.connections)
 
+    async def begin_anew(self) -> None:
+        """Know no name and no connection any more."""
+        await self.close()
+        self._pools.clear()
+        self._names.forget()
+
     async def close(self) -> None:
         """Close every connection."""
         for pool in self._pools.values():
@@ -129,6 +135,10 @@ class _Names(httpcore.AnyIOBackend):
     def __init__(self, resolver: Callable[[], Resolver]) -> None:
         self._make = resolver
         self._resolver: Resolver | None = None
+
+    def forget(self) -> None:
+        """Remember no addresses."""
+        self._resolver = None
 
     async def connect_tcp(
         self,

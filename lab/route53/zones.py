@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from lab.cloudfront.distribution import ZONE
 from lab.route53.name_server import RecordSet
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ def create_zone(client: Route53Client, name: str) -> str:
     return made["HostedZone"]["Id"].rpartition("/")[2]
 
 
-CLOUDFRONT = "cloudfront.net"
 CLOUDFRONT_TTL_SECONDS = 60  # what the names of distributions have, and so their aliases
 
 
@@ -49,7 +49,7 @@ class RecordSets:
     def _of_cloudfront(self) -> dict[tuple[str, str], RecordSet]:
         if self._edges is None:
             return {}
-        soa = "ns.cloudfront.net. hostmaster.cloudfront.net. 1 7200 900 1209600 60"
+        soa = f"ns.{ZONE}. hostmaster.{ZONE}. 1 7200 900 1209600 60"
         edges = RecordSet(self._edges.addresses, CLOUDFRONT_TTL_SECONDS)
-        names = [name for name in self._edges.names() if name.endswith(f".{CLOUDFRONT}")]
-        return {(CLOUDFRONT, "SOA"): RecordSet((soa,), 900), **{(name, "A"): edges for name in names}}
+        names = [name for name in self._edges.names() if name.endswith(f".{ZONE}")]
+        return {(ZONE, "SOA"): RecordSet((soa,), 900), **{(name, "A"): edges for name in names}}

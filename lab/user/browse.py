@@ -56,7 +56,7 @@ def main(arguments: Sequence[str], seconds: float = 60) -> str | int:
 
 
 def page(resolver: Resolver, host_name: str, port: int, authority: str = "") -> str:
-    """Return what a visitor of the host name reads; by https, where the file `authority` says whom to trust.
+    """Return what a visitor reads; by https where `authority` is a file of trusted certificates.
 
     Raises:
         OSError: the name has no address, or nobody answers there with a page.

@@ -28,9 +28,9 @@ HTTPS_STACK_NAME = "pushlive-lab-https"
 CONFIG = ("--config-file", str(ROOT / "samconfig.toml"), "--config-env", "lab")
 HTTPS_CONFIG = (*CONFIG[:-1], "https-lab")
 KEPT = ROOT / ".lab" / "sam"
-# What sam writes of itself belongs into its application folder, which is ~/.aws-sam otherwise
-# (samcli/cli/global_config.py).
-# It asks for the stack every 5 s otherwise (samcli/commands/deploy/command.py).
+# What sam writes of itself goes into its application folder, by default ~/.aws-sam
+# (samcli/cli/global_config.py). It asks for a stack's state each half second, by default each 5 s
+# (samcli/commands/deploy/command.py).
 OWN = {"__SAM_CLI_APP_DIR": str(KEPT / "application"), "SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "0.5"}
 
 

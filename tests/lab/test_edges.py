@@ -156,7 +156,7 @@ async def edges(
     port = listener.getsockname()[1]
     config.bind = [f"fd://{listener.detach()}"]
     names: Any = _Names(addresses, summary(port, **changes))
-    place = Place(Edges(names, lambda _: names, folder))
+    place = Place(Edges(names, lambda: names, folder))
     origin: Any = place.origin
     server = asyncio.ensure_future(serve(origin, config, shutdown_trigger=end.wait))
     await place.edges.start()

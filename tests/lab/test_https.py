@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -126,6 +127,69 @@ def test_a_push_reaches_the_visitors_of_https(stack: WhyStack) -> None:
     stack.push("2")
     until(lambda: "version 2," in reads(stack, NAME), "the second version by https")
     until(lambda: stack.is_steady(1), "the deployment's end")
+
+
+class Seen:
+    """What visitors of https read, and where the origin's name points to, while things are taken away."""
+
+    def __init__(self, stack: WhyStack) -> None:
+        self.others: set[str] = set()
+        self.strangers: set[str] = set()
+        self._stack = stack
+        self._ours: set[str] = set()
+
+    def look(self) -> bool:
+        """Whether the page is there. Another page is noted, and an address that was never a task's."""
+        lab = self._stack.lab
+        held = set(Resolver(lab.dns).resolve(ORIGIN))
+        self._ours |= {each.public_ip or "" for each in lab.ecs.interfaces().values()}
+        self.strangers |= held - self._ours
+        try:
+            text = reads(self._stack, NAME)
+        except OSError:  # an error of the edge, or nobody accepts the connection
+            return False
+        self.others |= set() if text.startswith("Hello, World! version 2,") else {text}
+        return True
+
+    def look_through_new_edges(self) -> bool:
+        """As `look`: an edge that has found the name missing remembers that for the zone's 900 s."""
+        self._stack.lab.edges.begin_anew()
+        return self.look()
+
+
+def lose_the_origin(stack: WhyStack) -> None:
+    task, *_ = stack.ecs.list_tasks(cluster=stack.cluster)["taskArns"]
+    stack.lab.ecs.kill_container(task, "app")
+
+
+def lose_the_name(stack: WhyStack) -> None:
+    """Somebody deletes the record by hand; the schedule puts it back."""
+    client = stack.lab.client("route53")
+    listed = client.list_resource_record_sets(HostedZoneId=stack.zone_id)["ResourceRecordSets"]
+    changes = [{"Action": "DELETE", "ResourceRecordSet": each} for each in listed if ORIGIN in each["Name"]]
+    client.change_resource_record_sets(HostedZoneId=stack.zone_id, ChangeBatch={"Changes": changes})
+
+
+def lose_the_edge(stack: WhyStack) -> None:
+    """Others come in its place, which know no name and no connection."""
+    stack.lab.edges.begin_anew()
+
+
+LOSE = {"origin": lose_the_origin, "name": lose_the_name, "edge": lose_the_edge}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(LOSE)), ids="-".join)
+def test_whatever_is_lost_visitors_read_the_page_or_an_error_and_the_name_has_only_our_tasks(
+    stack: WhyStack, order: tuple[str, ...]
+) -> None:
+    seen = Seen(stack)
+    until(seen.look_through_new_edges, "the page before anything is lost")
+    until(lambda: stack.is_steady(1), "a task to lose")
+    for what in order:
+        LOSE[what](stack)
+        seen.look()
+    until(seen.look_through_new_edges, "the page again")
+    assert (seen.others, seen.strangers) == (set(), set())
 
 
 def test_without_https_the_container_port_is_open_again(stack: WhyStack) -> None:

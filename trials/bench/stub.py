@@ -1,7 +1,7 @@
 """`python -m trials.bench.stub FOLDER` answers recorded calls over TLS, and prints its port.
 
 FOLDER holds answers.json. The stub writes cacert.pem there, botocore's own bundle with one authority more, so
-that whoever trusts it reads as much as for AWS. The n-th request of an operation gets the n-th answer that it
+that its clients read as much as for AWS. The n-th request of an operation gets the n-th answer that it
 had. GET /again begins anew and returns what was asked since the last time, as a JSON list.
 """
 

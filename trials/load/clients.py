@@ -52,7 +52,7 @@ class ClientSettings:
     holds_seconds: float
     """How long it keeps an address beyond its TTL."""
     authority: str = ""
-    """Whom it trusts; then it asks by HTTPS."""
+    """A file of trusted certificates; with one it asks by HTTPS."""
     posts: bool = False
     """It sends POST, and never a second time."""
 

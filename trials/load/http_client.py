@@ -98,7 +98,7 @@ class Connection:
 
     @classmethod
     async def open(cls, address: str, port: int, name: str, authority: str) -> Connection:
-        """Return a new connection; with `authority`, whom to trust, by TLS to the server of that name.
+        """Return a new connection; by TLS where `authority` is a file of trusted certificates.
 
         Raises:
             OSError: nobody accepts it.

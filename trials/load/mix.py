@@ -19,7 +19,7 @@ class Door(NamedTuple):
     host_name: str
     port: int
     authority: str = ""
-    """Whom clients trust; then they ask by HTTPS, and every second one sends POST."""
+    """A file of trusted certificates; with one clients ask by HTTPS, and every second one sends POST."""
 
 
 def load(

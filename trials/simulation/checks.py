@@ -206,7 +206,7 @@ class Checks:
     def _check_use(
         self, run: Run, service: Service, digests: dict[str, str | None], looked_at: float
     ) -> None:
-        """Check that the newest deployment, whoever started it, does not carry these images already."""
+        """Check that the newest deployment, by anybody, does not carry these images already."""
         newest = service.service_deployments[-1]
         containers = own_containers(newest.target)
         pushed_at = [at for each in containers.values() for at in self._pushes(each.image)]

@@ -27,7 +27,7 @@ NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-a", "subnet-b"], "assignP
 PORT = 8080
 ROLLED_BACK_SECONDS = 200
 INTERFACE_SECONDS = 8
-STACK_SECONDS = 180  # template.yaml, ServiceTimeout
+STACK_SECONDS = 180  # until somebody deletes a stack again whose record was not removed
 SIDECARS: list[Json] = [
     {
         "name": name,

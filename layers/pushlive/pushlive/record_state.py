@@ -80,19 +80,17 @@ class LiveTasks:
         )
 
     def _target(self, task: Task, public_ip: str | None, definition: TaskDefinition) -> Target:
-        if task.readiness:
-            unasked = ""
-        elif not self.settings.probe:
-            unasked = "ProbePort is false"
-        else:
-            unasked = "" if definition.port is not None else "its task definition maps no TCP port"
+        """Its readiness sidecar tells whether its port answers, else the port itself, else nobody."""
+        port = definition.port if self.settings.probe and not task.readiness else None
+        is_told = bool(task.readiness) or port is not None
+        unasked = "its task definition maps no TCP port" if self.settings.probe else "ProbePort is false"
         return Target(
             task=task,
             public_ip=public_ip,
-            port=None if unasked or task.readiness else definition.port,
-            healthy=self._is_healthy(task, definition),
+            port=port,
+            healthy=_is_healthy(task, definition, is_told=is_told),
             ready=self._is_ready(task),
-            unasked=unasked,
+            unasked="" if is_told else unasked,
         )
 
     def answers(self, ports: Mapping[str, int]) -> frozenset[str]:
@@ -102,24 +100,22 @@ class LiveTasks:
             addresses[port].append(address)
         return frozenset().union(*(self.answering(each, port) for port, each in addresses.items()))
 
-    def _is_healthy(self, task: Task, definition: TaskDefinition) -> bool:
-        """Whether nothing speaks against sending clients to the task, if its port answers.
-
-        A readiness sidecar has asked the port. A drain sidecar's check, which lets ECS wait until clients
-        have moved, must not keep them from moving.
-        """
-        if task.readiness not in ("", "HEALTHY"):
-            return False
-        is_asked = bool(task.readiness) or (self.settings.probe and definition.port is not None)
-        waits = definition.port_has_health_check or not is_asked
-        if definition.has_health_check and waits:
-            return task.health_status == "HEALTHY"
-        return task.health_status != "UNHEALTHY"
-
     def _is_ready(self, task: Task) -> bool:
         if task.started_at is None:
             return False
         return self.clock() >= task.started_at + timedelta(seconds=self.settings.min_ready_seconds)
+
+
+def _is_healthy(task: Task, definition: TaskDefinition, *, is_told: bool) -> bool:
+    """Whether nothing speaks against sending clients to the task. `is_told`: somebody tells of its port.
+
+    A drain sidecar's check, which lets ECS wait until clients have moved, must not keep them from moving.
+    """
+    if task.readiness not in ("", "HEALTHY"):
+        return False
+    if definition.has_health_check and (definition.port_has_health_check or not is_told):
+        return task.health_status == "HEALTHY"
+    return task.health_status != "UNHEALTHY"
 
 
 def host_name_tag(service: Service) -> str:

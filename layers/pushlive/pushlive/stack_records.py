@@ -6,6 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from pushlive import ecs, route53
 from pushlive.config import ConfigError
 from pushlive.record_plan import delegated
@@ -46,7 +48,7 @@ class StackRecords:
             if not request.service_name:  # template.yaml gives the same name to both resources
                 self._check(request)
                 return
-            with suppress(ExceptionGroup):  # it is in the log, and the schedule tries again
+            with suppress(ExceptionGroup, BotoCoreError, ClientError):  # the schedule tries again
                 self.reconcile(request.service_name)
             return
         if request.physical_resource_id != request.made:
